@@ -1,0 +1,66 @@
+"""A breach: one request that exceeded one rule's budget."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from compassd.request import Request
+
+
+class Severity(StrEnum):
+    """How bad a breach is, from the rule."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Metric(StrEnum):
+    """What a budget limits. Values are in the unit named."""
+
+    DURATION = "duration"
+    """Wall time, ns."""
+    CPU = "cpu"
+    """CPU time, ns."""
+    MEMORY = "memory"
+    """Peak memory, bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """One limit of the budget and by how much it was exceeded: actual > budget, both in the metric's unit."""
+
+    metric: Metric
+    budget: int
+    actual: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """One request over the budget of one rule.
+
+    Attributes:
+        id: Stable for (machine, request, rule), so that a message sent twice can be recognised.
+        rule: Name of the rule.
+        severity: The rule's severity.
+        destinations: Names of the destinations to tell, in the rule's order.
+        server: Name of the machine that served the request.
+        request: The request.
+        excesses: The exceeded limits, at least one.
+    """
+
+    id: str
+    rule: str
+    severity: Severity
+    destinations: tuple[str, ...]
+    server: str
+    request: Request
+    excesses: tuple[Excess, ...]
+
+
+def breach_id(server: str, request: Request, rule: str) -> str:
+    """Return the identifier of the breach of rule by request on server: 32 hexadecimal digits."""
+    key = "\0".join((server, str(request.pid), str(request.start_ns), rule))
+    return hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -1,0 +1,62 @@
+"""A finished PHP-FPM request, as the rest of Compass sees it.
+
+Strings come from whoever sent the request. They are decoded and stripped of control characters once, where
+the kernel's record is decoded, and are otherwise untouched: each destination escapes them for its own format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One finished request.
+
+    Attributes:
+        pid: Process id of the FPM worker; with start_ns the key of the request.
+        start_ns: CLOCK_MONOTONIC at the start, ns.
+        started_at: Wall clock at the start, Unix time in ns.
+        duration_ns: Wall time from start to end, ns.
+        cpu_ns: CPU time (user and system), ns; None if nobody was attached when the request began.
+        memory_peak: Peak of PHP's memory manager, bytes.
+        status: HTTP status code.
+        id: X-Request-ID, else the trace id of traceparent, else one made by the extension.
+        method: HTTP method.
+        host: The Host header, "" if there was none.
+        uri: REQUEST_URI, path and query string, cut at the ABI's bound.
+        uri_cut: Whether uri is shorter than what the client sent.
+        script: Path of the PHP script.
+        pool: FPM pool, "" if unknown.
+        transaction: Route named by Compass\\transaction(), "" if none.
+        tags: Set by Compass\\tag().
+    """
+
+    pid: int
+    start_ns: int
+    started_at: int
+    duration_ns: int
+    cpu_ns: int | None
+    memory_peak: int
+    status: int
+    id: str
+    method: str
+    host: str
+    uri: str
+    script: str
+    uri_cut: bool = False
+    pool: str = ""
+    transaction: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The URI without its query string."""
+        return self.uri.partition("?")[0]
+
+    @property
+    def started(self) -> datetime:
+        """When the request began, UTC, to the microsecond."""
+        return datetime.fromtimestamp(self.started_at / 1e9, tz=UTC)
