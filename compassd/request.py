@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One finished request.
+    r"""One finished request.
 
     Attributes:
         pid: Process id of the FPM worker; with start_ns the key of the request.
@@ -30,8 +30,8 @@ class Request:
         uri_cut: Whether uri is shorter than what the client sent.
         script: Path of the PHP script.
         pool: FPM pool, "" if unknown.
-        transaction: Route named by Compass\\transaction(), "" if none.
-        tags: Set by Compass\\tag().
+        transaction: Route named by Compass\transaction(), "" if none.
+        tags: Set by Compass\tag().
     """
 
     pid: int
