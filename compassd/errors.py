@@ -21,6 +21,11 @@ class CompassError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    @property
+    def advice(self) -> str:
+        """The message, followed by the hint if there is one."""
+        return f"{self} ({self.hint})" if self.hint else str(self)
+
 
 class ConfigurationError(CompassError):
     """Settings or rules that cannot be used."""

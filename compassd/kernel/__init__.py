@@ -1,0 +1,1 @@
+"""The kernel side: loading the eBPF program, attaching it, and reading what it sends."""

@@ -1,0 +1,124 @@
+"""Find the extension's files: where php-fpm has them mapped, and where PHP looks for extensions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+EXTENSION = "compass.so"
+
+# Debian's packages, then PHP's own `make install`.
+EXTENSION_DIRECTORIES = ("/usr/lib/php/*", "/usr/lib/php/*/*", "/usr/local/lib/php/extensions/*")
+
+# How many scans a process that is not php-fpm stays uninteresting: it may yet become php-fpm by exec().
+_SCANS_UNTIL_RECHECK = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionFile:
+    """One file of the extension.
+
+    Attributes:
+        inode: Device and inode number: what a probe is attached to.
+        path: A path that opens it, which may lead through /proc into another mount namespace.
+    """
+
+    inode: tuple[int, int]
+    path: Path
+
+
+@dataclass(slots=True)
+class Discovery:
+    """Finds the extension's files again and again, remembering which processes are of no interest.
+
+    Args:
+        extra: Files named in the settings.
+        directories: Globs of directories that may hold the extension.
+        proc: Where procfs is mounted.
+    """
+
+    extra: tuple[Path, ...] = ()
+    directories: tuple[str, ...] = EXTENSION_DIRECTORIES
+    proc: Path = Path("/proc")
+    _uninteresting: set[int] = field(default_factory=set)
+    _scans: int = 0
+
+    def scan(self) -> dict[tuple[int, int], ExtensionFile]:
+        """Return the files that exist now, by inode. Never raises: what cannot be read is not found."""
+        found: dict[tuple[int, int], ExtensionFile] = {}
+        for path in (*self.extra, *self._installed(), *self._mapped()):
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                inode = (status.st_dev, status.st_ino)
+                found.setdefault(inode, ExtensionFile(inode, path))
+        return found
+
+    def _installed(self) -> Iterator[Path]:
+        for directory in self.directories:
+            yield from Path("/").glob(f"{directory.lstrip('/')}/{EXTENSION}")
+
+    def _mapped(self) -> Iterator[Path]:
+        for pid in self.masters():
+            yield from mapped_extensions(self.proc, pid)
+
+    def masters(self) -> list[int]:
+        """Return the process ids of php-fpm's master processes.
+
+        The master has every extension mapped, so its workers, maybe hundreds, are passed over.
+        """
+        self._scans += 1
+        if self._scans % _SCANS_UNTIL_RECHECK == 0:
+            self._uninteresting.clear()
+        pids = {int(entry.name) for entry in self.proc.iterdir() if entry.name.isdigit()}
+        self._uninteresting &= pids
+        masters = []
+        for pid in pids - self._uninteresting:
+            if is_fpm(self.proc, pid) and not is_fpm(self.proc, parent(self.proc, pid)):
+                masters.append(pid)
+            else:
+                self._uninteresting.add(pid)
+        return sorted(masters)
+
+
+def is_fpm(proc: Path, pid: int) -> bool:
+    """Return whether process pid runs php-fpm (Debian's binary has the version in its name)."""
+    try:
+        return (proc / str(pid) / "comm").read_bytes().startswith(b"php-fpm")
+    except OSError:
+        return False
+
+
+def parent(proc: Path, pid: int) -> int:
+    """Return the parent of process pid, 0 if it is gone."""
+    try:
+        stat = (proc / str(pid) / "stat").read_bytes()
+    except OSError:
+        return 0
+    # The name in parentheses may hold anything, also parentheses and spaces.
+    return int(stat.rpartition(b")")[2].split()[1])
+
+
+def mapped_extensions(proc: Path, pid: int) -> Iterable[Path]:
+    """Return paths that open the compass.so which process pid has mapped.
+
+    A file that was replaced since is reached through map_files, as its name now leads to another.
+    """
+    process = proc / str(pid)
+    try:
+        lines = (process / "maps").read_bytes().splitlines()
+    except OSError:
+        return []
+    paths: dict[Path, None] = {}
+    for line in lines:
+        parts = line.split(None, 5)
+        name = parts[5].decode(errors="surrogateescape") if len(parts) == 6 else ""  # noqa: PLR2004
+        file, _, deleted = name.partition(" (deleted)")
+        if Path(file).name != EXTENSION:
+            continue
+        if deleted or name.endswith(" (deleted)"):
+            paths[process / "map_files" / parts[0].decode()] = None
+        else:
+            paths[process / "root" / file.lstrip("/")] = None
+    return paths

@@ -1,0 +1,210 @@
+"""Load the eBPF program and read its maps and ring buffers. The only module that imports bcc."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import bcc
+from bcc import libbcc
+
+from compassd.errors import KernelError
+from compassd.kernel.layout import COUNTERS, Counter
+from compassd.kernel.usdt import Probe
+
+# Which program handles which probe.
+HANDLERS = {
+    "fpm_request_init": "on_request_init",
+    "fpm_request_shutdown": "on_request_shutdown",
+    "php_function_end": "on_function_end",
+}
+
+# A limit that no value exceeds.
+UNLIMITED = 2**64 - 1
+
+_ENTRY = 0  # BPF_PROBE_ENTRY of libbcc's enum bpf_probe_attach_type
+_EVERY_PROCESS = -1
+
+# libbcc has taken the semaphore's offset as a seventh argument since 0.17; its Python declaration lacks it.
+_attach_uprobe = libbcc.lib.bpf_attach_uprobe
+_attach_uprobe.argtypes = [
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_uint64,
+    ctypes.c_int,
+    ctypes.c_uint32,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the kernel lets through: a request that exceeds at least one of the first three.
+
+    Attributes:
+        duration_ns: Wall time, ns.
+        cpu_ns: CPU time, ns.
+        memory: Peak memory, bytes.
+        function_ns: Least wall time of a function call that is sent, ns.
+    """
+
+    duration_ns: int = UNLIMITED
+    cpu_ns: int = UNLIMITED
+    memory: int = UNLIMITED
+    function_ns: int = 0
+
+
+def source_directory() -> Path:
+    """Return the directory of the eBPF program's source: beside the package's modules, or in a checkout.
+
+    Raises:
+        KernelError: It is in neither place.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for candidate in (package / "bpf", package.parent / "bpf"):
+        if (candidate / "compass.c").is_file():
+            return candidate
+    raise KernelError("the source of the eBPF program is missing", hint="reinstall compassd")
+
+
+class Program:
+    """The loaded eBPF program. Close it to detach and free everything.
+
+    Args:
+        request_ring_bytes: Size of the ring buffer request_shutdown, a power of two of pages.
+        function_ring_bytes: Size of the ring buffer function_end, likewise.
+        processes: How many workers can be in a request at once.
+
+    Raises:
+        KernelError: It cannot be compiled or loaded.
+    """
+
+    def __init__(
+        self,
+        *,
+        request_ring_bytes: int = 8 * 2**20,
+        function_ring_bytes: int = mmap.PAGESIZE,
+        processes: int = 8192,
+    ) -> None:
+        source = source_directory()
+        definitions = {
+            "COMPASS_REQUEST_RING_PAGES": request_ring_bytes // mmap.PAGESIZE,
+            "COMPASS_FUNCTION_RING_PAGES": function_ring_bytes // mmap.PAGESIZE,
+            "COMPASS_PROCESSES": processes,
+        }
+        flags = [f"-I{source}", *(f"-D{name}={value}" for name, value in definitions.items())]
+        try:
+            with _own_headers(source):
+                self._bpf = bcc.BPF(src_file=str(source / "compass.c").encode(), cflags=flags)
+            self._handlers = {
+                probe: self._bpf.load_func(handler.encode(), bcc.BPF.KPROBE).fd
+                for probe, handler in HANDLERS.items()
+            }
+            self._bpf.attach_raw_tracepoint(tp=b"sched_process_exit", fn_name=b"on_process_exit")
+        except Exception as error:  # bcc raises bare Exception
+            raise KernelError(
+                f"the eBPF program cannot be loaded: {error}",
+                hint="run `compassd doctor` as root: it names what the kernel or the privileges lack",
+            ) from error
+        self._requests: list[bytes] = []
+        self._functions: list[bytes] = []
+        self._bpf[b"request_shutdown"].open_ring_buffer(_collector(self._requests))
+        self._bpf[b"function_end"].open_ring_buffer(_collector(self._functions))
+
+    def set_limits(self, limits: Limits) -> None:
+        """Tell the kernel what to let through, from the next probe on."""
+        table = self._bpf[b"settings"]
+        table[0] = table.Leaf(limits.duration_ns, limits.cpu_ns, limits.memory, limits.function_ns)
+
+    def attach(self, path: Path, probe: Probe) -> int:
+        """Attach the probe's handler to the file at path, for all its processes, present and future.
+
+        The kernel raises the probe's semaphore, and lowers it when the returned descriptor is closed, also by
+        the death of this process.
+
+        Raises:
+            KernelError: The kernel refuses.
+        """
+        ctypes.set_errno(0)
+        descriptor: int = _attach_uprobe(
+            self._handlers[probe.name],
+            _ENTRY,
+            f"compass_{probe.name}".encode(),
+            os.fsencode(path),
+            probe.offset,
+            _EVERY_PROCESS,
+            probe.semaphore_offset,
+        )
+        if descriptor < 0:
+            raise KernelError(
+                f"probe {probe.name} cannot be attached to {path}",
+                hint="attaching needs CAP_SYS_ADMIN; run `compassd doctor`",
+            )
+        return descriptor
+
+    def poll(self, timeout_ms: int) -> tuple[list[bytes], list[bytes]]:
+        """Wait for records and return them: those of request_shutdown, those of function_end.
+
+        The function calls of every request returned are returned with it, or were before, because a worker
+        sends them before its request ends. Returns early when a signal arrives.
+        """
+        self._bpf.ring_buffer_poll(timeout_ms)
+        requests = self._requests.copy()
+        self._requests.clear()
+        if requests:
+            # A call may have come after its ring buffer was read and before that of the requests was.
+            self._bpf.ring_buffer_consume()
+        functions = self._functions.copy()
+        self._functions.clear()
+        return requests, functions
+
+    def counters(self) -> dict[Counter, int]:
+        """Return the counters, summed over the processors."""
+        table = self._bpf[b"counters"]
+        return {counter: sum(table[counter.value]) for counter in COUNTERS}
+
+    def durations(self) -> list[int]:
+        """Return the histogram of durations: slot n counts requests of 2^n <= us < 2^(n+1)."""
+        table = self._bpf[b"durations"]
+        return [sum(table[slot]) for slot in range(len(table))]
+
+    def in_flight(self) -> int:
+        """Return how many workers are in a request."""
+        return len(self._bpf[b"requests"])
+
+    def close(self) -> None:
+        """Detach and free everything. The program is of no use after that."""
+        self._bpf.cleanup()
+
+
+def _collector(records: list[bytes]) -> object:
+    """Return a ring buffer callback that appends each record to records.
+
+    It does no more, because an exception raised in a callback from C is lost.
+    """
+
+    def collect(_context: object, data: int, size: int) -> None:
+        records.append(ctypes.string_at(data, size))
+
+    return collect
+
+
+@contextmanager
+def _own_headers(source: Path) -> Iterator[None]:
+    """Let bcc compile against our few headers: a server need not have its kernel's installed."""
+    name = "BCC_KERNEL_SOURCE"
+    before = os.environ.get(name)
+    os.environ[name] = str(source / "headers")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
