@@ -1,0 +1,133 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from compassd import __version__
+from compassd.errors import CompassError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status; an error is printed with what to do about it."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except CompassError as error:
+        sys.stderr.write(f"compassd: {error}\n")
+        if error.hint:
+            sys.stderr.write(f"  {error.hint}\n")
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="compassd", description="Tells which PHP-FPM requests are over budget, and why."
+    )
+    parser.add_argument("--version", action="version", version=f"compassd {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="watch, judge and tell; what the service runs")
+    _add_config(run)
+    _add_rules(run)
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser("check", help="validate the rules and print every error with its place")
+    _add_config(check)
+    _add_rules(check)
+    check.set_defaults(command=_check)
+
+    trace = commands.add_parser("trace", help="print complete function traces of requests as JSON")
+    _add_config(trace)
+    trace.add_argument("--uri", type=_glob, metavar="GLOB", help="only requests whose path matches")
+    trace.add_argument("--count", type=_positive, default=1, metavar="N", help="end after N (default: 1)")
+    trace.add_argument(
+        "--min-function",
+        type=_duration,
+        default=0,
+        metavar="TIME",
+        help='leave out calls shorter than this, such as "1ms"',
+    )
+    trace.set_defaults(command=_trace)
+
+    doctor = commands.add_parser("doctor", help="check whether alerts would flow, and say what to mend")
+    _add_config(doctor)
+    _add_rules(doctor)
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings (default: /etc/compassd/compassd.toml)"
+    )
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rules", type=Path, metavar="FILE", help="rules (default: what the settings say)"
+    )
+
+
+# Each command imports what it needs when it runs: `check` must work where there is no bcc.
+
+
+def _run(options: argparse.Namespace) -> int:
+    from compassd.commands.run import run  # noqa: PLC0415
+
+    return run(options.config, options.rules)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from compassd.commands.check import check  # noqa: PLC0415
+
+    return check(options.config, options.rules, sys.stdout, sys.stderr)
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from compassd.commands.trace import TraceOptions, trace  # noqa: PLC0415
+    from compassd.settings import load_settings  # noqa: PLC0415
+
+    wanted = TraceOptions(uri=options.uri, count=options.count, function_ns=options.min_function)
+    return trace(load_settings(options.config), wanted, sys.stdout)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from compassd.commands.doctor import doctor  # noqa: PLC0415
+
+    return doctor(options.config, options.rules, sys.stdout)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _duration(text: str) -> int:
+    from compassd.units import parse_duration  # noqa: PLC0415
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _glob(text: str) -> object:
+    from compassd.rules.glob import Glob  # noqa: PLC0415
+
+    try:
+        return Glob(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""`compassd run`: the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compassd import logs
+from compassd.daemon import Daemon
+from compassd.delivery import Delivery
+from compassd.destinations.factory import build_destinations
+from compassd.kernel.program import Program
+from compassd.rules.load import load_rules
+from compassd.settings import load_settings
+from compassd.signals import Signals
+
+
+def run(config: Path | None, rules: Path | None) -> int:
+    """Load everything, watch until SIGTERM or SIGINT, and return the exit status.
+
+    Args:
+        config: The settings, None for the default place.
+        rules: The rules, None for the place that the settings name.
+
+    Raises:
+        CompassError: It cannot start.
+    """
+    settings = load_settings(config)
+    logs.configure(settings.log_level)
+    signals = Signals()
+    signals.install()
+    path = rules or settings.rules
+    load_rules(path, settings.destinations)  # before the kernel is touched: a typo should cost nothing
+    daemon = Daemon(
+        settings=settings,
+        load_rules=lambda: load_rules(path, settings.destinations),
+        program=Program(),
+        delivery=Delivery(build_destinations(settings), queue_size=settings.queue_size),
+        signals=signals,
+    )
+    daemon.run()
+    return 0

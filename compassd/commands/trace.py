@@ -1,0 +1,127 @@
+"""`compassd trace`: complete function traces of requests, to standard output, on demand."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import TextIO
+
+from compassd import logs
+from compassd.errors import CompassError, KernelError
+from compassd.kernel.attachments import TRACE_PROBES, Attachments
+from compassd.kernel.discover import Discovery
+from compassd.kernel.layout import RequestRecord, decode_function, decode_request
+from compassd.kernel.program import Limits, Program
+from compassd.message import request_document
+from compassd.rules.glob import Glob
+from compassd.settings import Settings
+from compassd.signals import Signals
+from compassd.trace import Collator, Trace
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "compass.trace/1"
+
+_POLL_MS = 250
+_FUNCTION_RING_BYTES = 64 * 2**20
+_SILENCE_S = 10.0
+_INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+
+
+@dataclass(frozen=True, slots=True)
+class TraceOptions:
+    """What to trace.
+
+    Attributes:
+        uri: Which paths, None for all.
+        count: How many requests.
+        function_ns: Least wall time of a function call to show, ns.
+    """
+
+    uri: Glob | None
+    count: int
+    function_ns: int
+
+
+def trace(settings: Settings, options: TraceOptions, out: TextIO) -> int:
+    """Attach, print a JSON object for each matching request until there were enough, and detach.
+
+    Raises:
+        CompassError: Nothing to attach to, or the extension was loaded without function probes.
+    """
+    logs.configure(settings.log_level)
+    signals = Signals()
+    signals.install()
+    found = Discovery(extra=settings.extension_paths).scan()
+    program = Program(function_ring_bytes=_FUNCTION_RING_BYTES)
+    attachments = Attachments(program, TRACE_PROBES)
+    try:
+        program.set_limits(Limits(duration_ns=0, function_ns=options.function_ns))
+        attachments.update(found)
+        if not attachments.paths:
+            raise KernelError("found no compass.so to attach to", hint="run `compassd doctor`")
+        return _collect(program, options, signals, out)
+    except BrokenPipeError:
+        # The reader has seen enough. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    finally:
+        attachments.close()
+        program.close()
+
+
+def _collect(program: Program, options: TraceOptions, signals: Signals, out: TextIO) -> int:
+    collator = Collator()
+    told = 0
+    next_notice = time.monotonic() + _SILENCE_S
+    log.info("tracing: waiting for %d requests, Ctrl-C ends it", options.count)
+    while not signals.stop:
+        raw_requests, raw_calls = program.poll(_POLL_MS)
+        clock_offset_ns = time.time_ns() - time.monotonic_ns()
+        records = [decode_request(raw, clock_offset_ns) for raw in raw_requests]
+        for finished in collator.feed(map(decode_function, raw_calls), records):
+            if options.uri is None or options.uri.matches(finished.request.path):
+                out.write(json.dumps(trace_document(finished), ensure_ascii=False) + "\n")
+                out.flush()
+                told += 1
+                if told == options.count:
+                    return 0
+        _require_function_probes(records, options.uri)
+        if not told and time.monotonic() >= next_notice:
+            log.warning("no matching request has begun and ended yet")
+            next_notice += _SILENCE_S
+    return _INTERRUPTED
+
+
+def _require_function_probes(records: list[RequestRecord], uri: Glob | None) -> None:
+    for record in records:
+        if not record.function_probes and (uri is None or uri.matches(record.request.path)):
+            raise CompassError(
+                f"{record.request.script}: PHP was started without function probes, so there is nothing to trace",
+                hint="set compass.function_probes=On in php.ini for FPM and restart php-fpm",
+            )
+
+
+def trace_document(finished: Trace) -> dict[str, object]:
+    """Return a trace as the JSON object that is printed; times in ns, starts relative to the request's."""
+    request = finished.request
+    return {
+        "schema": SCHEMA,
+        "request": request_document(request, query_strings=True),
+        "functions": [
+            {
+                "name": call.name,
+                "start_ns": call.start_ns - request.start_ns,
+                "elapsed_ns": call.elapsed_ns,
+                "depth": call.depth,
+                "file": call.file,
+                "line": call.line,
+            }
+            for call in finished.calls
+        ],
+        "functions_lost": finished.lost,
+    }

@@ -1,0 +1,172 @@
+"""The daemon: read requests from the kernel, judge them, hand breaches to delivery, until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from compassd.delivery import Delivery
+from compassd.errors import ConfigurationError, RecordError
+from compassd.kernel.attachments import Attachments
+from compassd.kernel.discover import Discovery
+from compassd.kernel.layout import Counter, decode_request
+from compassd.kernel.program import UNLIMITED, Limits, Program
+from compassd.rules.match import breaches
+from compassd.rules.ruleset import RuleSet
+from compassd.settings import Settings
+from compassd.signals import Signals
+from compassd.systemd_service import ServiceManager
+
+log = logging.getLogger(__name__)
+
+# How long a wait for records lasts, at most: what a signal, the watchdog or a scan may have to wait. A record
+# ends the wait at once.
+_POLL_MS = 250
+
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Daemon:
+    """One run of compassd.
+
+    Args:
+        settings: The settings.
+        load_rules: Loads and checks the rules; raises ConfigurationError.
+        program: The loaded eBPF program; the daemon closes it.
+        delivery: Takes the breaches; the daemon drains and closes it.
+        signals: Flags set by the signal handlers.
+    """
+
+    settings: Settings
+    load_rules: Callable[[], RuleSet]
+    program: Program
+    delivery: Delivery
+    signals: Signals
+    _rules: RuleSet = field(init=False)
+    _attachments: Attachments = field(init=False)
+    _discovery: Discovery = field(init=False)
+    _manager: ServiceManager = field(default_factory=ServiceManager)
+    _server: str = field(default_factory=socket.gethostname)
+    _destinations: tuple[str, ...] = ()
+    _next_scan: float = 0.0
+    _breaches: int = 0
+    _undecodable: int = 0
+
+    def run(self) -> None:
+        """Run until a signal asks to stop.
+
+        Raises:
+            ConfigurationError: The rules are not usable at the start. Later, bad rules are only logged.
+        """
+        self._destinations = tuple(self.settings.destinations)
+        self._use(self.load_rules())
+        self._attachments = Attachments(self.program)
+        self._discovery = Discovery(extra=self.settings.extension_paths)
+        self._scan()
+        self._announce()
+        try:
+            while not self.signals.stop:
+                self._step()
+        finally:
+            self._stop()
+
+    def _step(self) -> None:
+        self._read(_POLL_MS)
+        self._manager.alive()
+        if self.signals.reload:
+            self.signals.reload = False
+            self._reload()
+        if time.monotonic() >= self._next_scan:
+            self._scan()
+            self._manager.status(self._summary())
+
+    def _read(self, timeout_ms: int) -> None:
+        records, _ = self.program.poll(timeout_ms)
+        clock_offset_ns = time.time_ns() - time.monotonic_ns()
+        for record in records:
+            try:
+                request = decode_request(record, clock_offset_ns).request
+            except RecordError as error:
+                self._undecodable += 1
+                log.error("%s", error)  # noqa: TRY400 - the message says it all
+                continue
+            for breach in breaches(self._rules, request, self._server, self._destinations):
+                self._breaches += 1
+                self.delivery.accept(breach)
+
+    def _scan(self) -> None:
+        self._next_scan = time.monotonic() + self.settings.rescan_interval / _NS_PER_S
+        self._attachments.update(self._discovery.scan())
+
+    def _use(self, rules: RuleSet) -> None:
+        self._rules = rules
+        floors = rules.floors()
+        self.program.set_limits(
+            Limits(
+                duration_ns=_limit(floors.duration_ns),
+                cpu_ns=_limit(floors.cpu_ns),
+                memory=_limit(floors.memory),
+            )
+        )
+
+    def _announce(self) -> None:
+        files = self._attachments.paths
+        log.info(
+            "compassd ready: attached to %s; %d rules; destinations: %s",
+            ", ".join(map(str, files)) if files else "no compass.so yet",
+            len(self._rules.rules),
+            ", ".join(self._destinations),
+        )
+        if not files:
+            log.warning(
+                "no compass.so found: install the extension for PHP-FPM; looking again every %g s",
+                self.settings.rescan_interval / _NS_PER_S,
+            )
+        self._manager.ready(self._summary())
+
+    def _reload(self) -> None:
+        """Read the rules again. Rules with an error change nothing."""
+        self._manager.reloading()
+        try:
+            self._use(self.load_rules())
+        except ConfigurationError as error:
+            for line in str(error).splitlines():
+                log.error("%s", line)  # noqa: TRY400 - the message says it all
+            log.error("rules not reloaded: the %d old rules stay in force", len(self._rules.rules))  # noqa: TRY400
+            self._manager.ready(f"rules NOT reloaded; {self._summary()}")
+            return
+        log.info("rules reloaded: %d rules", len(self._rules.rules))
+        self._manager.ready(self._summary())
+
+    def _stop(self) -> None:
+        self._manager.stopping("draining")
+        self._attachments.close()
+        # What the kernel had sent before the probes were detached.
+        self._read(0)
+        left = self.delivery.drain(self.settings.drain_timeout / _NS_PER_S)
+        self.delivery.close()
+        if left:
+            log.warning("%d messages were not delivered in time", left)
+        log.info("compassd stopped: %s", self._summary())
+        self.program.close()
+
+    def _summary(self) -> str:
+        counters = self.program.counters()
+        lost = (
+            counters[Counter.LOST]
+            + counters[Counter.UNREADABLE]
+            + self._undecodable
+            + sum(stats.overflowed + stats.failed for stats in self.delivery.stats().values())
+        )
+        return (
+            f"{counters[Counter.FINISHED]} requests, {counters[Counter.SHIPPED]} over the smallest budget, "
+            f"{self._breaches} breaches, {lost} lost"
+        )
+
+
+def _limit(floor: int | None) -> int:
+    return UNLIMITED if floor is None else floor
