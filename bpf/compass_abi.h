@@ -127,4 +127,11 @@ struct compass_call {
 	uint32_t depth;    /* callers above it that the extension saw; 0 for the script itself */
 };
 
+/*
+ * The extension's word of state, a uint32_t alone in the ELF section ".compass.state", so that
+ * `compassd doctor` can read it in a running php-fpm worker: loaded is not the same as active.
+ */
+#define COMPASS_STATE_ACTIVE 1u
+#define COMPASS_STATE_FUNCTION_PROBES 2u
+
 #endif /* COMPASS_ABI_H */

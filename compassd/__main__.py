@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,9 +71,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rules(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--rules", type=Path, metavar="FILE", help="rules (default: what the settings say)"
-    )
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="rules (default: what the settings say)")
 
 
 # Each command imports what it needs when it runs: `check` must work where there is no bcc.
@@ -99,7 +98,7 @@ def _trace(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from compassd.commands.doctor import doctor  # noqa: PLC0415
+    from compassd.doctor import doctor  # noqa: PLC0415
 
     return doctor(options.config, options.rules, sys.stdout)
 
@@ -120,11 +119,11 @@ def _duration(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _glob(text: str) -> object:
-    from compassd.rules.glob import Glob  # noqa: PLC0415
+def _glob(text: str) -> re.Pattern[str]:
+    from compassd.rules.glob import compile_glob  # noqa: PLC0415
 
     try:
-        return Glob(text)
+        return compile_glob(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

@@ -14,8 +14,7 @@ from compassd.kernel.attachments import Attachments
 from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import Counter, decode_request
 from compassd.kernel.program import UNLIMITED, Limits, Program
-from compassd.rules.match import breaches
-from compassd.rules.ruleset import RuleSet
+from compassd.rules.match import RuleSet, breaches
 from compassd.settings import Settings
 from compassd.signals import Signals
 from compassd.systemd_service import ServiceManager

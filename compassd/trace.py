@@ -51,7 +51,7 @@ class Collator:
 
         Args:
             calls: Finished calls; every call of the requests given here or in an earlier feed.
-            requests: Finished requests. One whose start was not seen makes no trace: its first calls are missing.
+            requests: Finished requests. One whose start was not seen makes no trace: it lacks calls.
         """
         for call in calls:
             key = (call.pid, call.request_start_ns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import RequestRecord, decode_function, decode_request
 from compassd.kernel.program import Limits, Program
 from compassd.message import request_document
-from compassd.rules.glob import Glob
+from compassd.request import Request
 from compassd.settings import Settings
 from compassd.signals import Signals
 from compassd.trace import Collator, Trace
@@ -37,12 +38,12 @@ class TraceOptions:
     """What to trace.
 
     Attributes:
-        uri: Which paths, None for all.
+        uri: Compiled glob of the paths, None for all.
         count: How many requests.
         function_ns: Least wall time of a function call to show, ns.
     """
 
-    uri: Glob | None
+    uri: re.Pattern[str] | None
     count: int
     function_ns: int
 
@@ -84,7 +85,7 @@ def _collect(program: Program, options: TraceOptions, signals: Signals, out: Tex
         clock_offset_ns = time.time_ns() - time.monotonic_ns()
         records = [decode_request(raw, clock_offset_ns) for raw in raw_requests]
         for finished in collator.feed(map(decode_function, raw_calls), records):
-            if options.uri is None or options.uri.matches(finished.request.path):
+            if _wanted(finished.request, options.uri):
                 out.write(json.dumps(trace_document(finished), ensure_ascii=False) + "\n")
                 out.flush()
                 told += 1
@@ -97,11 +98,15 @@ def _collect(program: Program, options: TraceOptions, signals: Signals, out: Tex
     return _INTERRUPTED
 
 
-def _require_function_probes(records: list[RequestRecord], uri: Glob | None) -> None:
+def _wanted(request: Request, uri: re.Pattern[str] | None) -> bool:
+    return uri is None or uri.match(request.path) is not None
+
+
+def _require_function_probes(records: list[RequestRecord], uri: re.Pattern[str] | None) -> None:
     for record in records:
-        if not record.function_probes and (uri is None or uri.matches(record.request.path)):
+        if not record.function_probes and _wanted(record.request, uri):
             raise CompassError(
-                f"{record.request.script}: PHP was started without function probes, so there is nothing to trace",
+                f"{record.request.script}: PHP was started without function probes: nothing to trace",
                 hint="set compass.function_probes=On in php.ini for FPM and restart php-fpm",
             )
 

@@ -11,11 +11,10 @@ from pathlib import Path
 from compassd.errors import KernelError
 from compassd.kernel.discover import ExtensionFile
 from compassd.kernel.program import Program
-from compassd.kernel.usdt import compass_probes
+from compassd.kernel.usdt import REQUEST_PROBES, read_extension
 
 log = logging.getLogger(__name__)
 
-REQUEST_PROBES = ("fpm_request_init", "fpm_request_shutdown")
 # The function probe first: a request whose start is seen is then seen with all its calls.
 TRACE_PROBES = ("php_function_end", *REQUEST_PROBES)
 
@@ -74,7 +73,7 @@ class Attachments:
             self._detach(inode)
 
     def _attach(self, file: ExtensionFile) -> None:
-        probes = compass_probes(file.path)
+        probes = read_extension(file.path).probes
         descriptors: list[int] = []
         try:
             for name in self.probes:

@@ -13,6 +13,9 @@ from typing import NamedTuple
 from compassd.errors import KernelError
 
 PROVIDER = "compass"
+STATE_SECTION = ".compass.state"
+
+REQUEST_PROBES = ("fpm_request_init", "fpm_request_shutdown")
 
 # What compass_abi.h promises: every argument is 8 bytes (negative: signed) in the register of its position.
 EXPECTED_OPERANDS = {
@@ -53,8 +56,29 @@ class Probe:
     operands: str
 
 
+@dataclass(frozen=True, slots=True)
+class ExtensionImage:
+    """What compassd needs to know of a built compass.so.
+
+    Attributes:
+        probes: Its four probes, by name.
+        state_offset: Where its state word is (COMPASS_STATE_* in compass_abi.h), bytes from the file's start.
+    """
+
+    probes: dict[str, Probe]
+    state_offset: int
+
+
+class _Header(NamedTuple):
+    program_offset: int
+    program_count: int
+    section_offset: int
+    section_count: int
+    names_index: int
+
+
 class _Section(NamedTuple):
-    name: int
+    name: str
     type: int
     flags: int
     address: int
@@ -71,8 +95,8 @@ class _Segment(NamedTuple):
     size: int
 
 
-def compass_probes(path: Path) -> dict[str, Probe]:
-    """Return the four probes of the extension at path, by name.
+def read_extension(path: Path) -> ExtensionImage:
+    """Return the probes and the place of the state word of the extension at path.
 
     Raises:
         KernelError: The file is not an x86-64 ELF file with exactly the probes that compass_abi.h promises.
@@ -81,7 +105,9 @@ def compass_probes(path: Path) -> dict[str, Probe]:
     try:
         if path.stat().st_size > _SIZE_MAX:
             raise KernelError(f"{path}: too large to be the compass extension", hint=hint)
-        probes = [probe for probe in read_probes(path.read_bytes()) if probe.provider == PROVIDER]
+        image = path.read_bytes()
+        probes = [probe for probe in read_probes(image) if probe.provider == PROVIDER]
+        states = [section.offset for section in _sections(image) if section.name == STATE_SECTION]
     except OSError as error:
         raise KernelError(f"{path}: {error.strerror}") from error
     except (struct.error, ValueError) as error:
@@ -96,7 +122,9 @@ def compass_probes(path: Path) -> dict[str, Probe]:
             raise KernelError(message, hint=hint)
     if len(probes) != len(EXPECTED_OPERANDS):
         raise KernelError(f"{path}: has {len(probes)} probes, expected {len(EXPECTED_OPERANDS)}", hint=hint)
-    return found
+    if len(states) != 1:
+        raise KernelError(f"{path}: has no section {STATE_SECTION}", hint=hint)
+    return ExtensionImage(found, states[0])
 
 
 def read_probes(image: bytes) -> list[Probe]:
@@ -106,31 +134,40 @@ def read_probes(image: bytes) -> list[Probe]:
         ValueError: It is not a little-endian ELF file for x86-64.
         struct.error: It is cut short.
     """
-    header = _ELF_HEADER.unpack_from(image)
-    if header[0][:6] != b"\x7fELF\x02\x01" or header[2] != _X86_64:
-        raise ValueError("it was not built for x86-64")
-    program_offset, section_offset = header[5], header[6]
-    program_count, section_count = header[10], header[12]
+    header = _header(image)
     segments = [
-        _Segment(*_PROGRAM_HEADER.unpack_from(image, program_offset + n * _PROGRAM_HEADER.size)[:6])
-        for n in range(program_count)
+        _Segment(*_PROGRAM_HEADER.unpack_from(image, header.program_offset + n * _PROGRAM_HEADER.size)[:6])
+        for n in range(header.program_count)
     ]
-    sections = [
-        _Section(*_SECTION_HEADER.unpack_from(image, section_offset + n * _SECTION_HEADER.size)[:6])
-        for n in range(section_count)
-    ]
-    name_table = sections[header[13]] if section_count else None
-    if name_table is None:
-        return []
+    sections = _sections(image)
     # A linker may have moved the code after the notes were written; this section, which lies beside it, tells
     # by how much.
-    bases = [s.address for s in sections if _string(image, name_table.offset + s.name) == ".stapsdt.base"]
+    bases = [section.address for section in sections if section.name == ".stapsdt.base"]
     base = bases[0] if bases else 0
     probes = []
     for section in sections:
         if section.type == _SHT_NOTE:
             probes += _notes(image, section, segments, base)
     return probes
+
+
+def _header(image: bytes) -> _Header:
+    fields = _ELF_HEADER.unpack_from(image)
+    if fields[0][:6] != b"\x7fELF\x02\x01" or fields[2] != _X86_64:
+        raise ValueError("it was not built for x86-64")
+    return _Header(fields[5], fields[10], fields[6], fields[12], fields[13])
+
+
+def _sections(image: bytes) -> list[_Section]:
+    header = _header(image)
+    raw = [
+        _SECTION_HEADER.unpack_from(image, header.section_offset + n * _SECTION_HEADER.size)
+        for n in range(header.section_count)
+    ]
+    if not raw:
+        return []
+    names_at = raw[header.names_index][4]
+    return [_Section(_string(image, names_at + fields[0]), *fields[1:6]) for fields in raw]
 
 
 def _notes(image: bytes, section: _Section, segments: list[_Segment], base: int) -> list[Probe]:

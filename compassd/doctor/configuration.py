@@ -1,0 +1,79 @@
+"""Checks of the settings, the rules and the destinations. Nothing is sent to anybody."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from compassd.doctor.finding import Finding, Verdict
+from compassd.errors import ConfigurationError
+from compassd.rules.load import load_rules
+from compassd.settings import (
+    DestinationSettings,
+    JournaldSettings,
+    Settings,
+    SlackSettings,
+    WebhookSettings,
+    load_settings,
+)
+
+_JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
+_CONNECT_S = 3.0
+_PORTS = {"http": 80, "https": 443}
+
+
+def check_settings(config: Path | None) -> tuple[Settings, list[Finding]]:
+    """Load the settings; where they are unusable the other checks go on with the defaults."""
+    try:
+        settings = load_settings(config)
+    except ConfigurationError as error:
+        mend = "mend it and run the doctor again"
+        findings = [Finding(Verdict.FAIL, "settings", line, mend) for line in str(error).splitlines()]
+        return Settings.model_construct(), findings
+    return settings, [Finding(Verdict.OK, "settings", f"{len(settings.destinations)} destinations")]
+
+
+def check_rules(path: Path, settings: Settings) -> Iterator[Finding]:
+    """Load the rules, with the destinations they name."""
+    try:
+        rules = load_rules(path, settings.destinations)
+    except ConfigurationError as error:
+        for line in str(error).splitlines():
+            yield Finding(Verdict.FAIL, "rules", line, "mend it; `compassd check` shows all errors")
+    else:
+        yield Finding(Verdict.OK, "rules", f"{len(rules.rules)} in {path}")
+
+
+def destination_checks(settings: Settings) -> Iterable[Callable[[], Iterator[Finding]]]:
+    """Return a check for every destination."""
+    return [partial(_check_destination, name, to) for name, to in settings.destinations.items()]
+
+
+def _check_destination(name: str, destination: DestinationSettings) -> Iterator[Finding]:
+    subject = f"destination {name}"
+    if isinstance(destination, JournaldSettings):
+        if _JOURNAL_SOCKET.is_socket():
+            yield Finding(Verdict.OK, subject, "journald listens")
+        else:
+            yield Finding(
+                Verdict.FAIL, subject, "journald does not run here", "start systemd-journald, or remove it"
+            )
+    elif isinstance(destination, SlackSettings | WebhookSettings):
+        yield _check_connection(subject, destination.url.get_secret_value())
+    else:
+        yield Finding(Verdict.OK, subject, f"{destination.type} needs nothing")
+
+
+def _check_connection(subject: str, url: str) -> Finding:
+    """Connect and hang up. The URL's path may be a secret and is never shown."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    try:
+        socket.create_connection((host, port), _CONNECT_S).close()
+    except OSError as error:
+        mend = "check name resolution, the firewall and proxies"
+        return Finding(Verdict.FAIL, subject, f"{host}:{port} cannot be reached: {error}", mend)
+    return Finding(Verdict.OK, subject, f"{host}:{port} accepts connections; nothing was sent")

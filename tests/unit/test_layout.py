@@ -1,0 +1,213 @@
+"""The Python side of the ABI: sizes and offsets as the compiler sees them, and decoding."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compassd.errors import RecordError
+from compassd.kernel import layout
+
+_PROGRAM = r"""
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "compass_records.h"
+#define SHOW(name, value) printf("\"%s\": %zu, ", name, (size_t)(value))
+#define REQUEST(field) SHOW(#field, offsetof(struct request_record, request) + \
+                            offsetof(struct compass_request, field))
+#define FUNCTION(field) SHOW("function." #field, offsetof(struct function_record, field))
+int main(void)
+{
+	printf("{");
+	SHOW("request size", sizeof(struct request_record));
+	SHOW("pid", offsetof(struct request_record, pid));
+	SHOW("functions_lost", offsetof(struct request_record, functions_lost));
+	SHOW("start_seen", offsetof(struct request_record, start_seen));
+	REQUEST(version); REQUEST(start_ns); REQUEST(duration_ns); REQUEST(cpu_ns); REQUEST(memory_peak);
+	REQUEST(flags); REQUEST(status); REQUEST(tag_count); REQUEST(id); REQUEST(method); REQUEST(host);
+	REQUEST(pool); REQUEST(uri); REQUEST(script); REQUEST(transaction); REQUEST(tags);
+	SHOW("tag size", sizeof(struct compass_tag));
+	SHOW("tag number", COMPASS_TAGS_MAX);
+	SHOW("function size", sizeof(struct function_record));
+	FUNCTION(pid); FUNCTION(line); FUNCTION(request_start_ns); FUNCTION(start_ns); FUNCTION(elapsed_ns);
+	FUNCTION(depth); FUNCTION(function); FUNCTION(class); FUNCTION(file);
+	SHOW("version value", COMPASS_ABI_VERSION);
+	SHOW("late", COMPASS_REQUEST_LATE);
+	SHOW("uri cut", COMPASS_REQUEST_URI_CUT);
+	SHOW("function probes", COMPASS_REQUEST_FUNCTION_PROBES);
+	SHOW("counters", COUNTERS);
+	SHOW("lost", COUNTER_LOST);
+	SHOW("functions lost", COUNTER_FUNCTIONS_LOST);
+	SHOW("duration slots", COMPASS_DURATION_SLOTS);
+	printf("\"end\": 0}\n");
+	return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    directory = tmp_path_factory.mktemp("abi")
+    source, binary = directory / "abi.c", directory / "abi"
+    source.write_text(_PROGRAM)
+    subprocess.run(["cc", f"-I{root}/bpf", "-o", binary, source], check=True)
+    offsets: dict[str, int] = json.loads(subprocess.run([binary], check=True, capture_output=True).stdout)
+    return offsets
+
+
+def _positions(record: struct.Struct, count: int) -> list[int]:
+    """Return the byte at which each field of record begins, found by setting one bit after the other."""
+    image = bytearray(record.size)
+    baseline = record.unpack(image)
+    positions: dict[int, int] = {}
+    for offset in range(record.size):
+        image[offset] = 1
+        for index, (before, after) in enumerate(zip(baseline, record.unpack(image), strict=True)):
+            if before != after:
+                positions.setdefault(index, offset)
+        image[offset] = 0
+    assert len(positions) == count
+    return [positions[index] for index in range(count)]
+
+
+def test_request_record_has_the_compilers_layout(compiled: dict[str, int]) -> None:
+    fields = [
+        *("pid", "functions_lost", "start_seen", "version", "size", "start_ns", "duration_ns", "cpu_ns"),
+        *("memory_peak", "flags", "status", "uri_length", "tag_count", "id", "method", "host", "pool", "uri"),
+        *("script", "transaction", "tags"),
+    ]
+    positions = dict(zip(fields, _positions(layout.REQUEST_RECORD, len(fields)), strict=True))
+    expected = {name: offset for name, offset in compiled.items() if name in positions}
+    assert expected.keys() == positions.keys() - {"size", "uri_length"}
+    assert {name: positions[name] for name in expected} == expected
+    assert layout.REQUEST_RECORD.size == compiled["request size"]
+    assert layout.TAG.size == compiled["tag size"]
+    assert compiled["tag number"] == layout.TAGS_MAX
+
+
+def test_function_record_has_the_compilers_layout(compiled: dict[str, int]) -> None:
+    fields = [
+        *("pid", "line", "request_start_ns", "start_ns", "elapsed_ns", "depth", "function", "class", "file")
+    ]
+    positions = _positions(layout.FUNCTION_RECORD, len(fields))
+    assert positions == [compiled[f"function.{name}"] for name in fields]
+    assert layout.FUNCTION_RECORD.size == compiled["function size"]
+
+
+def test_constants_are_the_headers(compiled: dict[str, int]) -> None:
+    assert compiled["version value"] == layout.ABI_VERSION
+    assert compiled["late"] == layout.REQUEST_LATE
+    assert compiled["uri cut"] == layout.REQUEST_URI_CUT
+    assert compiled["function probes"] == layout.REQUEST_FUNCTION_PROBES
+    assert compiled["counters"] == len(layout.COUNTERS)
+    assert compiled["lost"] == layout.Counter.LOST
+    assert compiled["functions lost"] == layout.Counter.FUNCTIONS_LOST
+    assert compiled["duration slots"] == layout.DURATION_SLOTS
+
+
+def _record(**changes: object) -> bytes:
+    values: dict[str, object] = {
+        "pid": 42,
+        "functions_lost": 7,
+        "start_seen": 1,
+        "version": layout.ABI_VERSION,
+        "size": 0,
+        "start_ns": 1_000,
+        "duration_ns": 2_000,
+        "cpu_ns": 300,
+        "memory_peak": 4096,
+        "flags": 0,
+        "status": 200,
+        "uri_length": 5,
+        "tag_count": 0,
+        "id": b"abc\0rest of an earlier request",
+        "method": b"GET\0",
+        "host": b"example.com\0",
+        "pool": b"www\0",
+        "uri": b"/a?b=c\0",
+        "script": b"/srv/index.php\0",
+        "transaction": b"\0",
+        "tags": b"",
+    }
+    values.update(changes)
+    return layout.REQUEST_RECORD.pack(*values.values())
+
+
+def test_decodes_a_request() -> None:
+    record = layout.decode_request(_record() + b"\0" * 8, clock_offset_ns=10_000)
+    request = record.request
+    assert (request.pid, request.start_ns, request.started_at) == (42, 1_000, 11_000)
+    assert (request.duration_ns, request.cpu_ns, request.memory_peak) == (2_000, 300, 4096)
+    assert (request.status, request.method, request.host, request.pool) == (200, "GET", "example.com", "www")
+    assert (request.id, request.uri, request.path) == ("abc", "/a?b=c", "/a")
+    assert (request.script, request.transaction, request.tags) == ("/srv/index.php", "", {})
+    assert (record.functions_lost, record.start_seen, record.function_probes) == (7, True, False)
+    assert not request.uri_cut
+
+
+def test_cpu_time_of_a_late_request_is_unknown() -> None:
+    record = layout.decode_request(_record(flags=layout.REQUEST_LATE, cpu_ns=0, start_seen=0), 0)
+    assert record.request.cpu_ns is None
+    assert not record.start_seen
+
+
+def test_flags_are_told() -> None:
+    flags = layout.REQUEST_URI_CUT | layout.REQUEST_FUNCTION_PROBES
+    record = layout.decode_request(_record(flags=flags), 0)
+    assert record.request.uri_cut
+    assert record.function_probes
+
+
+def test_tags_are_only_those_counted() -> None:
+    tags = layout.TAG.pack(b"plan\0xx", b"gold") + layout.TAG.pack(b"stale", b"from before")
+    record = layout.decode_request(_record(tags=tags, tag_count=1), 0)
+    assert record.request.tags == {"plan": "gold"}
+
+
+def test_a_tag_count_beyond_the_bound_is_harmless() -> None:
+    record = layout.decode_request(_record(tags=layout.TAG.pack(b"a", b"b") * 8, tag_count=2**32 - 1), 0)
+    assert record.request.tags == {"a": "b"}
+
+
+@given(st.binary(max_size=1023))
+def test_any_bytes_in_a_uri_decode_to_one_safe_line(uri: bytes) -> None:
+    text = layout.decode_request(_record(uri=uri + b"\0"), 0).request.uri
+    assert text.isprintable() or "\n" not in text
+    assert len(text) <= 1024
+    assert not any(ord(character) < 32 or ord(character) == 127 for character in text)
+
+
+@pytest.mark.parametrize("size", [0, 1, layout.REQUEST_RECORD.size - 1])
+def test_a_short_request_record_is_refused(size: int) -> None:
+    with pytest.raises(RecordError, match=f"{size} bytes"):
+        layout.decode_request(_record()[:size], 0)
+
+
+def test_another_version_is_refused() -> None:
+    with pytest.raises(RecordError, match="version 99"):
+        layout.decode_request(_record(version=99), 0)
+
+
+def test_decodes_a_function() -> None:
+    raw = layout.FUNCTION_RECORD.pack(
+        42, 12, 1_000, 1_500, 250, 3, b"run\0junk", b"Shop\\Cart\0", b"/c.php\0"
+    )
+    call = layout.decode_function(raw)
+    assert call == layout.FunctionRecord(42, 1_000, 1_500, 250, 3, "Shop\\Cart::run", "/c.php", 12)
+
+
+def test_a_function_without_class_has_its_bare_name() -> None:
+    raw = layout.FUNCTION_RECORD.pack(42, 0, 1_000, 1_500, 250, 3, b"usleep\0", b"\0junk", b"\0")
+    assert layout.decode_function(raw).name == "usleep"
+
+
+def test_a_short_function_record_is_refused() -> None:
+    with pytest.raises(RecordError, match="expected"):
+        layout.decode_function(b"\0" * (layout.FUNCTION_RECORD.size - 1))
