@@ -1,0 +1,1 @@
+"""Rules: which requests have which budget, and which of them exceeded it."""

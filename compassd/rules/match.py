@@ -1,0 +1,185 @@
+"""Which rules a request has broken. Nothing here touches anything but its arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from compassd.breach import Breach, Excess, Metric, breach_id
+from compassd.request import Request
+from compassd.rules.glob import compile_glob
+from compassd.rules.model import Rule
+
+_PATH_END = re.compile(r"[?#]")
+_PORT = re.compile(r":[0-9]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """The smallest budget of each metric over all rules; None: no rule limits it.
+
+    A request that exceeds none of them breaks no rule, whatever the rules match.
+
+    Attributes:
+        duration_ns: Wall time, ns.
+        cpu_ns: CPU time, ns.
+        memory: Peak memory, bytes.
+    """
+
+    duration_ns: int | None
+    cpu_ns: int | None
+    memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What rules look at, worked out once for a request."""
+
+    path: str
+    method: str
+    host: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class _CompiledRule:
+    """A rule in the form it is evaluated in; what is empty matches everything."""
+
+    rule: Rule
+    limits: tuple[tuple[Metric, int], ...]
+    paths: tuple[re.Pattern[str], ...]
+    methods: frozenset[str]
+    hosts: tuple[re.Pattern[str], ...]
+    statuses: frozenset[int]
+
+    def excesses(self, actual: dict[Metric, int | None]) -> tuple[Excess, ...]:
+        """Return the exceeded limits; what is unknown exceeds none."""
+        found = []
+        for metric, budget in self.limits:
+            value = actual[metric]
+            if value is not None and value > budget:
+                found.append(Excess(metric, budget, value))
+        return tuple(found)
+
+    def matches(self, subject: _Subject) -> bool:
+        # The cheap ones first.
+        return (
+            (not self.methods or subject.method in self.methods)
+            and (not self.statuses or subject.status in self.statuses)
+            and (not self.hosts or any(host.match(subject.host) for host in self.hosts))
+            and (not self.paths or any(path.match(subject.path) for path in self.paths))
+        )
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """All the rules, compiled.
+
+    Attributes:
+        rules: In the order of the file, names unique.
+    """
+
+    rules: tuple[Rule, ...]
+    _compiled: tuple[_CompiledRule, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile the rules."""
+        object.__setattr__(self, "_compiled", tuple(_compile(rule) for rule in self.rules))
+
+    def evaluate(self, request: Request) -> list[tuple[Rule, tuple[Excess, ...]]]:
+        """Return the rules that match the request and are exceeded by it, in the order of the file.
+
+        With each come its exceeded limits, at least one, in the order duration, cpu, memory. A late request
+        has no CPU time: it exceeds no cpu limit.
+        """
+        subject = _subject(request)
+        actual: dict[Metric, int | None] = {
+            Metric.DURATION: request.duration_ns,
+            Metric.CPU: request.cpu_ns,
+            Metric.MEMORY: request.memory_peak,
+        }
+        return [
+            (candidate.rule, excesses)
+            for candidate in self._candidates(subject)
+            # Comparing three numbers is cheaper than matching a path.
+            if (excesses := candidate.excesses(actual)) and candidate.matches(subject)
+        ]
+
+    def floors(self) -> Floors:
+        """Return the smallest budget of each metric over all rules."""
+
+        def floor(metric: Metric) -> int | None:
+            limits = (rule.budget.limits.get(metric) for rule in self.rules)
+            return min((limit for limit in limits if limit is not None), default=None)
+
+        return Floors(
+            duration_ns=floor(Metric.DURATION), cpu_ns=floor(Metric.CPU), memory=floor(Metric.MEMORY)
+        )
+
+    def _candidates(self, _subject: _Subject) -> Iterable[_CompiledRule]:
+        """Return the rules that may match, in the order of the file.
+
+        The place for an index, by method, host or the literal beginning of the path: it may return too many
+        rules, as evaluate() asks each of them, but never too few.
+        """
+        return self._compiled
+
+
+def breaches(
+    ruleset: RuleSet, request: Request, server: str, default_destinations: Sequence[str]
+) -> list[Breach]:
+    """Return a breach for every rule that the request breaks, in the order of the file.
+
+    Args:
+        ruleset: The rules.
+        request: A finished request.
+        server: Name of this machine.
+        default_destinations: Names of those to tell where a rule names none.
+    """
+    return [
+        Breach(
+            id=breach_id(server, request, rule.name),
+            rule=rule.name,
+            severity=rule.severity,
+            destinations=tuple(default_destinations) if rule.destinations is None else rule.destinations,
+            server=server,
+            request=request,
+            excesses=excesses,
+        )
+        for rule, excesses in ruleset.evaluate(request)
+    ]
+
+
+def _compile(rule: Rule) -> _CompiledRule:
+    return _CompiledRule(
+        rule=rule,
+        limits=tuple(rule.budget.limits.items()),
+        paths=tuple(compile_glob(glob) for glob in rule.match.uri),
+        methods=frozenset(rule.match.method),
+        hosts=tuple(compile_glob(glob) for glob in rule.match.host),
+        statuses=frozenset(code for status in rule.match.status for code in _codes(status)),
+    )
+
+
+def _codes(status: int | str) -> Iterable[int]:
+    """Return the status codes that 404 or "4xx" stands for."""
+    if isinstance(status, int):
+        return (status,)
+    first = int(status[0]) * 100
+    return range(first, first + 100)
+
+
+def _subject(request: Request) -> _Subject:
+    return _Subject(
+        path=_PATH_END.split(request.uri, maxsplit=1)[0],
+        method=request.method.upper(),
+        host=_host(request.host),
+        status=request.status,
+    )
+
+
+def _host(header: str) -> str:
+    """Return the host of a Host header, in lower case, without port, brackets and the root's dot."""
+    host = header[1:].partition("]")[0] if header.startswith("[") else _PORT.sub("", header)
+    return host.lower().removesuffix(".")

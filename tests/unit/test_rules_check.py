@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from compassd.rules.check import check
+
+
+def run(path: Path, known: set[str] | None = None) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    return check(path, known, out, err), out.getvalue(), err.getvalue()
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "rules.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_good_file_gets_one_line_on_out(tmp_path: Path) -> None:
+    path = write(tmp_path, '[[rule]]\nname = "a"\nbudget.cpu = "1s"\n')
+    assert run(path) == (0, f"{path}: 1 rule, ok\n", "")
+    path = write(
+        tmp_path, '[[rule]]\nname = "a"\nbudget.cpu = "1s"\n[[rule]]\nname = "b"\nbudget.cpu = "1s"\n'
+    )
+    assert run(path) == (0, f"{path}: 2 rules, ok\n", "")
+
+
+def test_every_problem_is_shown_with_its_line_and_a_caret_then_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, '[[rule]]\nname = "a"\n\tbudget = { cpu = "1 sec" }\nseverty = "info"\n')
+    assert run(path) == (
+        1,
+        "",
+        f'{path}:3:19: rule "a": budget.cpu: "1 sec" is not a duration; write for example "800ms" or "1.5s"\n'
+        '     budget = { cpu = "1 sec" }\n'
+        "                      ^\n"
+        f'{path}:4:1: rule "a": unknown key "severty"; did you mean "severity"?\n'
+        '    severty = "info"\n'
+        "    ^\n"
+        f"{path}: 2 problems\n",
+    )
+
+
+def test_a_problem_of_the_whole_file_has_no_place_but_a_hint(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    hint = "hint: rules.example.toml shows every kind of rule\n"
+    assert run(path) == (1, "", f"{path}: no rules\n{hint}{path}: 1 problem\n")
+
+
+def test_destinations_are_checked_against_the_known_ones(tmp_path: Path) -> None:
+    path = write(tmp_path, '[[rule]]\nname = "a"\nbudget.cpu = "1s"\ndestinations = "slak"\n')
+    assert run(path)[0] == 0
+    assert run(path, {"slak"})[0] == 0
+    status, out, err = run(path, {"slack"})
+    assert (status, out) == (1, "")
+    assert 'rule "a": destinations: no destination "slak" is configured; did you mean "slack"?' in err
+
+
+def test_unprintable_characters_of_the_file_are_not_printed(tmp_path: Path) -> None:
+    path = tmp_path / "ru\x1bles\n.toml"
+    path.write_bytes(b'[[rule]]\nname = "\\u001b[31m"\nbu\x1b = 1\n')
+    _, _, err = run(path)
+    assert err
+    assert all(line.isprintable() for line in err.removesuffix("\n").split("\n"))
+    path.write_bytes('[[rule]]\nname = "a\u202e"\nbudget = { cpu = "\u202e" }\n'.encode())
+    _, _, err = run(path)
+    assert "3 problems" not in err
+    assert "2 problems" in err
+    assert all(line.isprintable() for line in err.removesuffix("\n").split("\n"))
+
+
+def test_a_very_long_line_is_shown_around_the_place(tmp_path: Path) -> None:
+    padding = ", ".join(f'"/{n:04}"' for n in range(500))
+    path = write(
+        tmp_path,
+        f'[[rule]]\nname = "a"\nbudget.cpu = "1s"\nmatch = {{ uri = [{padding}, "bad", {padding}] }}\n',
+    )
+    _, _, err = run(path)
+    _, line, caret, _ = err.splitlines()
+    assert len(line) < 120
+    assert line[caret.index("^") :].startswith('"bad"')

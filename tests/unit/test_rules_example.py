@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from compassd.breach import Metric
+from compassd.request import Request
+from compassd.rules.load import load_rules
+
+EXAMPLE = Path(__file__).parents[2] / "rules.example.toml"
+RULES = load_rules(EXAMPLE, {"ops-slack", "journal"})
+MS = 1_000_000
+MIB = 1 << 20
+
+
+QUICK = Request(
+    pid=7,
+    start_ns=1,
+    started_at=1,
+    duration_ns=MS,
+    cpu_ns=MS,
+    memory_peak=MIB,
+    status=200,
+    id="r",
+    method="GET",
+    host="www.example.com",
+    uri="/",
+    script="/index.php",
+)
+
+
+# Each rule with a request that breaks it, and only it, and one that just does not.
+SAMPLES = {
+    "slow": (
+        replace(QUICK, uri="/", duration_ns=2_001 * MS),
+        replace(QUICK, uri="/", duration_ns=2_000 * MS),
+    ),
+    "checkout": (
+        replace(
+            QUICK,
+            uri="/shop/pay?x=1",
+            method="POST",
+            duration_ns=801 * MS,
+            cpu_ns=301 * MS,
+            memory_peak=65 * MIB,
+        ),
+        replace(QUICK, uri="/shop/pay?x=1", duration_ns=801 * MS, cpu_ns=301 * MS, memory_peak=65 * MIB),
+    ),
+    "busy-search": (
+        replace(QUICK, uri="/search?q=a", cpu_ns=251 * MS),
+        replace(QUICK, uri="/search/all", cpu_ns=251 * MS),
+    ),
+    "hungry-export": (
+        replace(QUICK, uri="/admin/orders/export-2026.php", memory_peak=257 * MIB),
+        replace(QUICK, uri="/admin/orders/export-2026.txt", memory_peak=257 * MIB),
+    ),
+    "api": (
+        replace(QUICK, uri="/api/v2/users/7", duration_ns=251 * MS),
+        replace(QUICK, uri="/api/v10/users/7", duration_ns=251 * MS),
+    ),
+    "customer-sites": (
+        replace(QUICK, uri="/", host="acme.customers.example.com:8080", duration_ns=1_501 * MS),
+        replace(QUICK, uri="/", host="customers.example.com", duration_ns=1_501 * MS),
+    ),
+    "slow-errors": (
+        replace(QUICK, uri="/gone", status=404, duration_ns=401 * MS),
+        replace(QUICK, uri="/gone", status=403, duration_ns=401 * MS),
+    ),
+    "uploads": (
+        replace(
+            QUICK, uri="/upload", method="PUT", host="Shop.example.com", status=201, memory_peak=500 * MIB
+        ),
+        replace(
+            QUICK, uri="/upload", method="PUT", host="Shop.example.com", status=201, memory_peak=476 * MIB
+        ),
+    ),
+}
+
+
+def broken_by(sample: Request) -> list[str]:
+    return [rule.name for rule, _ in RULES.evaluate(sample)]
+
+
+def test_there_is_a_sample_for_every_rule() -> None:
+    assert [rule.name for rule in RULES.rules] == list(SAMPLES)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_rule_is_reachable_and_no_wider_than_it_says(name: str) -> None:
+    over, under = SAMPLES[name]
+    assert broken_by(over) == [name]
+    assert broken_by(under) == []
+
+
+def test_every_limit_of_the_rule_with_three_is_reached() -> None:
+    ((_, excesses),) = RULES.evaluate(SAMPLES["checkout"][0])
+    assert [excess.metric for excess in excesses] == list(Metric)
+
+
+@pytest.mark.parametrize("uri", ["/admin/export-1.php", "/admin/a/b/export-1.php"])
+def test_the_double_star_of_the_example_reaches_every_depth(uri: str) -> None:
+    assert broken_by(replace(QUICK, uri=uri, memory_peak=257 * MIB)) == ["hungry-export"]
+
+
+def test_the_example_shows_every_kind_of_field_and_severity() -> None:
+    shown = {name for rule in RULES.rules for name in rule.match.model_fields_set}
+    assert shown == {"uri", "method", "host", "status"}
+    assert {str(rule.severity) for rule in RULES.rules} == {"info", "warning", "critical"}
+    assert any(rule.destinations for rule in RULES.rules)
