@@ -34,7 +34,11 @@ def run(config: Path | None, rules: Path | None) -> int:
         settings=settings,
         load_rules=lambda: load_rules(path, settings.destinations),
         program=Program(),
-        delivery=Delivery(build_destinations(settings), queue_size=settings.queue_size),
+        delivery=Delivery(
+            build_destinations(settings),
+            queue_size=settings.queue_size,
+            query_strings=settings.query_strings,
+        ),
         signals=signals,
     )
     daemon.run()

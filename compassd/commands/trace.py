@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from compassd.kernel.attachments import TRACE_PROBES, Attachments
 from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import RequestRecord, decode_function, decode_request
 from compassd.kernel.program import Limits, Program
-from compassd.message import request_document
+from compassd.message import attributes, request_facts
 from compassd.request import Request
 from compassd.settings import Settings
 from compassd.signals import Signals
@@ -25,7 +26,7 @@ from compassd.trace import Collator, Trace
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "compass.trace/1"
+TYPE, VERSION = "compass.trace", 1
 
 _POLL_MS = 250
 _FUNCTION_RING_BYTES = 64 * 2**20
@@ -84,6 +85,7 @@ def _collect(program: Program, options: TraceOptions, signals: Signals, out: Tex
         raw_requests, raw_calls = program.poll(_POLL_MS)
         clock_offset_ns = time.time_ns() - time.monotonic_ns()
         records = [decode_request(raw, clock_offset_ns) for raw in raw_requests]
+        _require_function_probes(records, options.uri)
         for finished in collator.feed(map(decode_function, raw_calls), records):
             if _wanted(finished.request, options.uri):
                 out.write(json.dumps(trace_document(finished), ensure_ascii=False) + "\n")
@@ -91,7 +93,6 @@ def _collect(program: Program, options: TraceOptions, signals: Signals, out: Tex
                 told += 1
                 if told == options.count:
                     return 0
-        _require_function_probes(records, options.uri)
         if not told and time.monotonic() >= next_notice:
             log.warning("no matching request has begun and ended yet")
             next_notice += _SILENCE_S
@@ -115,8 +116,10 @@ def trace_document(finished: Trace) -> dict[str, object]:
     """Return a trace as the JSON object that is printed; times in ns, starts relative to the request's."""
     request = finished.request
     return {
-        "schema": SCHEMA,
-        "request": request_document(request, query_strings=True),
+        "type": TYPE,
+        "version": VERSION,
+        "request": request_facts(request),
+        "attributes": attributes(request, socket.gethostname()),
         "functions": [
             {
                 "name": call.name,

@@ -40,11 +40,7 @@ def check_php(settings: Settings, program: Program | None) -> Iterator[Finding]:
     try:
         for file in found.values():
             yield _check_file(file, program, attached)
-        masters = discovery.masters()
-        if not masters:
-            yield Finding(Verdict.FAIL, "php-fpm", "is not running", "start it: systemctl start phpX.Y-fpm")
-        for master in masters:
-            yield from _check_master(master, probing=bool(attached))
+        yield from _check_masters(discovery.masters(), probing=bool(attached))
     finally:
         for descriptor in attached:
             os.close(descriptor)
@@ -69,16 +65,25 @@ def _check_file(file: ExtensionFile, program: Program | None, attached: list[int
     return Finding(Verdict.OK, "extension", f"{file.path} {done}")
 
 
+def _check_masters(masters: list[int], *, probing: bool) -> Iterator[Finding]:
+    """Check every php-fpm. One without the extension is a failure only if no other has it."""
+    if not masters:
+        yield Finding(Verdict.FAIL, "php-fpm", "is not running", "start it: systemctl start phpX.Y-fpm")
+    loaded = [master for master in masters if mapped_extensions(_PROC, master)]
+    for master in masters:
+        if master in loaded:
+            yield from _check_master(master, probing=probing)
+        else:
+            yield Finding(
+                Verdict.WARN if loaded else Verdict.FAIL,
+                f"php-fpm (pid {master})",
+                "has not loaded the extension",
+                "phpenmod -s fpm compass, then restart php-fpm",
+            )
+
+
 def _check_master(master: int, *, probing: bool) -> Iterator[Finding]:
     subject = f"php-fpm (pid {master})"
-    if not mapped_extensions(_PROC, master):
-        yield Finding(
-            Verdict.FAIL,
-            subject,
-            "has not loaded the extension",
-            "phpenmod -s fpm compass, then restart php-fpm",
-        )
-        return
     workers = _workers_by_pool(master)
     if not workers:
         yield Finding(Verdict.OK, subject, "has loaded the extension; no worker is running to look into")

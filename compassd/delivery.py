@@ -1,0 +1,86 @@
+"""From the thread that reads the kernel's records to the destinations, without ever making it wait.
+
+Each destination has a bounded queue and a thread of its own, so that one that hangs delays no other. Breaches
+that wait here are in memory and lost with the process; whoever needs more replaces this module.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from compassd.breach import Breach
+from compassd.destinations.base import Destination
+from compassd.outgoing import Backoff, Counters, Outgoing
+from compassd.redact import redact
+
+log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """Delivers breaches to destinations. Its threads start at once.
+
+    Args:
+        destinations: Where breaches can go. They are closed by close().
+        queue_size: How many breaches may wait for each of them.
+        query_strings: Whether query strings leave the process.
+        backoff: How failed attempts are repeated.
+    """
+
+    def __init__(
+        self,
+        destinations: Sequence[Destination],
+        *,
+        queue_size: int,
+        query_strings: bool = False,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._query_strings = query_strings
+        self._unknown: set[str] = set()
+        self._outgoing = {
+            destination.name: Outgoing(destination, queue_size, backoff or Backoff())
+            for destination in destinations
+        }
+
+    def accept(self, breach: Breach) -> None:
+        """Queue the breach for its destinations; never blocks and never fails.
+
+        Where a queue is full the breach is counted as overflowed and dropped. The breach is redacted first.
+        """
+        redacted = redact(breach, query_strings=self._query_strings)
+        for name in breach.destinations:
+            outgoing = self._outgoing.get(name)
+            if outgoing:
+                outgoing.accept(redacted)
+            elif name not in self._unknown:  # rules are checked against the settings, so this is rare
+                self._unknown.add(name)
+                log.error("rule %s: there is no destination %s", breach.rule, name)
+
+    @property
+    def pending(self) -> int:
+        """How many messages wait or are being sent, over all destinations."""
+        return sum(outgoing.counters().queued for outgoing in self._outgoing.values())
+
+    def stats(self) -> dict[str, Counters]:
+        """Return the counters of each destination by its name."""
+        return {name: outgoing.counters() for name, outgoing in self._outgoing.items()}
+
+    def drain(self, timeout_s: float) -> int:
+        """Deliver what is queued, for at most timeout_s, and return how many messages were left.
+
+        What sleeps before a retry tries at once. A destination that then fails, or asks for more time than
+        there is, is given up, so that this returns as soon as nothing more can be done. Meant for the end:
+        what is accepted afterwards may not be delivered.
+        """
+        deadline = time.monotonic() + timeout_s
+        for outgoing in self._outgoing.values():
+            outgoing.hurry(deadline)
+        for outgoing in self._outgoing.values():
+            outgoing.wait_idle(deadline)
+        return self.pending
+
+    def close(self) -> None:
+        """Stop all threads. An attempt under way goes on in the background and ends with its own timeout."""
+        for outgoing in self._outgoing.values():
+            outgoing.close()

@@ -1,0 +1,1 @@
+"""Where breaches are told: one destination a file, each with the same few members."""

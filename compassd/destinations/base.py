@@ -1,0 +1,53 @@
+"""What every destination is to those who send, and how it fails."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from compassd.breach import Breach
+from compassd.errors import DeliveryError
+
+
+class SendError(DeliveryError):
+    """One attempt to send one breach failed.
+
+    The message names the destination and what happened, never a URL or another secret.
+
+    Args:
+        destination: Name of the destination.
+        fault: What happened, in a few words.
+        permanent: Whether the same attempt would fail again, so that it is not repeated.
+        retry_after: How long the destination asks to be left alone, s; None if it does not say.
+    """
+
+    def __init__(
+        self, destination: str, fault: str, *, permanent: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(f"destination {destination}: {fault}")
+        self.permanent = permanent
+        self.retry_after = retry_after
+
+
+class Destination(Protocol):
+    """One place that breaches are sent to. Used by one thread only.
+
+    Attributes:
+        name: Its name in the settings.
+        min_interval: The least time between the starts of two attempts, s.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - above
+
+    @property
+    def min_interval(self) -> float: ...  # noqa: D102 - above
+
+    def send(self, breach: Breach) -> None:
+        """Send the breach; it may arrive twice if an earlier attempt failed late.
+
+        Raises:
+            SendError: It was not taken, or it is not known whether it was.
+        """
+
+    def close(self) -> None:
+        """Free what the destination holds; never raises."""

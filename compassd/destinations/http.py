@@ -1,0 +1,171 @@
+"""HTTP POST with every bound that a stranger's server makes necessary."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+import requests
+import urllib3
+
+from compassd import __version__
+from compassd.destinations.base import SendError
+from compassd.destinations.guard import Guard, GuardedAdapter
+
+MAX_RETRY_AFTER_S = 3_600.0
+"""No server may silence a destination for longer than this at a time."""
+
+# More of an answer is never read: Slack's is a word, a webhook's is not looked at.
+_MAX_BODY = 16_384
+_RETRYABLE = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+# Small pieces where a word is expected, so that what arrived before a cut is kept.
+_SMALL, _PIECE = 64, 4_096
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered.
+
+    Attributes:
+        status: HTTP status, 200 to 299.
+        body: The beginning of the body; less than all of it if it was long or slow.
+    """
+
+    status: int
+    body: bytes
+
+
+class Poster:
+    """Posts to one URL over one kept connection; for one thread.
+
+    Redirects are not followed. Proxies and certificate authorities from the environment are used, ~/.netrc is
+    not: it would replace a configured Authorization header.
+
+    Args:
+        name: Name of the destination, for errors.
+        url: Where to post, a secret.
+        timeout: How long one attempt may take altogether, s. Only the name's resolution and, for a host with
+            several addresses, the connecting can take longer.
+    """
+
+    def __init__(self, name: str, url: str, timeout: float) -> None:
+        self._name = name
+        self._url = url
+        self._timeout = timeout
+        self._guard = Guard()
+        self._session = requests.Session()
+        self._session.auth = _no_auth
+        # Identity: the bound on the body then is a bound on what is decoded.
+        self._session.headers.update(
+            {"User-Agent": f"compassd/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
+        )
+        adapter = GuardedAdapter(self._guard)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Post body and return the answer, whose status is 2xx.
+
+        Raises:
+            SendError: No answer, or another status. 408, 425, 429, 5xx and network errors can be retried,
+                everything else is permanent.
+        """
+        try:
+            with self._guard.limit(self._timeout):
+                return self._exchange(body, headers)
+        # Requests' and urllib3's exceptions hold the URL, so they go no further.
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise SendError(self._name, self._fault(error)) from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def _exchange(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        prepared = self._session.prepare_request(
+            requests.Request("POST", self._url, data=body, headers=dict(headers))
+        )
+        # Proxies, and whether the environment names certificate authorities.
+        environment = self._session.merge_environment_settings(self._url, {}, True, None, None)  # noqa: FBT003
+        # By the adapter, because a session reads the whole body of a redirect even if it does not follow it.
+        adapter = self._session.get_adapter(self._url)
+        with adapter.send(
+            prepared,
+            stream=True,
+            timeout=self._timeout,
+            verify=environment["verify"] or True,
+            proxies=environment["proxies"],
+        ) as response:
+            if self._guard.expired:
+                # The head ends where the connection was cut, and seems complete.
+                raise requests.Timeout
+            # Status first: a server that has taken the message and then trickles its answer has taken it.
+            status = response.status_code
+            if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+                raise self._refusal(response)
+            return Answer(status, _beginning(response))
+
+    def _refusal(self, response: requests.Response) -> SendError:
+        status = response.status_code
+        fault = f"HTTP {status}"
+        # Slack and others explain in one word; anything longer could repeat what was sent.
+        if word := re.fullmatch(rb"[a-z][a-z0-9_]{0,63}", _beginning(response).strip()):
+            fault += f" ({word[0].decode()})"
+        return SendError(
+            self._name,
+            fault,
+            permanent=status not in _RETRYABLE and status < _SERVER_ERROR,
+            retry_after=parse_retry_after(response.headers.get("Retry-After")),
+        )
+
+    def _fault(self, error: Exception) -> str:
+        if self._guard.expired or isinstance(error, requests.Timeout):
+            return f"no complete answer within {self._timeout:g} s"
+        if isinstance(error, requests.exceptions.SSLError):
+            return "TLS failed: is its certificate valid?"
+        if isinstance(error, requests.exceptions.ProxyError):
+            return "the proxy refused"
+        return f"connection failed ({type(error).__name__})"
+
+
+def parse_retry_after(value: str | None, now: float | None = None) -> float | None:
+    """Return how long a Retry-After header asks to wait, 0 to MAX_RETRY_AFTER_S; None if it is unusable.
+
+    It holds seconds or an HTTP date (RFC 9110, section 10.2.3).
+
+    Args:
+        value: The header.
+        now: Unix time, s; the present by default.
+    """
+    text = (value or "").strip()
+    if re.fullmatch(r"[0-9]{1,20}", text):
+        return min(float(text), MAX_RETRY_AFTER_S)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    # An HTTP date is always in GMT; "-0000" gives no zone.
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    reference = datetime.now(UTC).timestamp() if now is None else now
+    return min(max(moment.timestamp() - reference, 0.0), MAX_RETRY_AFTER_S)
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _beginning(response: requests.Response) -> bytes:
+    """Return at most _MAX_BODY bytes, fewer if the connection breaks or the time is up."""
+    collected = b""
+    with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
+        while len(collected) < _MAX_BODY and (
+            piece := response.raw.read(1 if len(collected) < _SMALL else _PIECE, decode_content=False)
+        ):
+            collected += piece
+    return collected

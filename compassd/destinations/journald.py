@@ -1,0 +1,113 @@
+"""The journal of this machine: one structured entry a breach.
+
+Fields (systemd.journal-fields(7) describes the first four):
+
+| field | content |
+|---|---|
+| MESSAGE | the breach in one line |
+| MESSAGE_ID | MESSAGE_ID_BREACH |
+| PRIORITY | 2 (critical), 4 (warning) or 6 (info), from the severity |
+| SYSLOG_IDENTIFIER | compassd |
+| COMPASS_BREACH_ID, COMPASS_RULE, COMPASS_SEVERITY | the breach |
+| COMPASS_EXCEEDED | duration, cpu or memory; once for each exceeded limit |
+| COMPASS_BUDGET_DURATION_MS, COMPASS_BUDGET_CPU_MS, COMPASS_BUDGET_MEMORY_BYTES | the exceeded limits |
+| COMPASS_DURATION_MS, COMPASS_CPU_MS | ms with three decimals; no COMPASS_CPU_MS if it is unknown |
+| COMPASS_MEMORY_BYTES | peak of PHP's memory manager |
+| COMPASS_METHOD, COMPASS_URI, COMPASS_HOST, COMPASS_STATUS, COMPASS_SCRIPT | the HTTP request |
+| COMPASS_REQUEST_ID, COMPASS_PID, COMPASS_POOL, COMPASS_TRANSACTION | where it ran |
+| COMPASS_TAG_… | a tag; its key in upper case, what is not A-Z or 0-9 replaced by _ |
+
+What is empty is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from systemd import journal
+
+from compassd.breach import Breach, Metric, Severity
+from compassd.destinations.base import SendError
+from compassd.message import summary
+
+MESSAGE_ID_BREACH = "55fb85bec3984995914a201238321127"
+"""Identifies entries that tell of a breach: journalctl MESSAGE_ID=…"""
+
+_SOCKET = Path("/run/systemd/journal/socket")
+# syslog(3)'s LOG_CRIT, LOG_WARNING and LOG_INFO.
+_PRIORITIES = {Severity.CRITICAL: 2, Severity.WARNING: 4, Severity.INFO: 6}
+_FIELD_MAX = 64  # the journal drops fields with a longer name
+_NOT_IN_FIELD = re.compile(r"[^A-Z0-9]")
+
+
+class JournaldDestination:
+    """Writes each breach to the journal.
+
+    Args:
+        name: Its name in the settings.
+    """
+
+    min_interval = 0.0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def send(self, breach: Breach) -> None:
+        """Write the breach's entry.
+
+        Raises:
+            SendError: The journal does not run or does not take the entry.
+        """
+        # sd_journal_sendv(3) returns success without a journal, so that programs run everywhere.
+        if not _SOCKET.is_socket():
+            raise SendError(self.name, "the journal does not run")
+        try:
+            # Each field is handed over with its length: a newline in a value cannot begin another field.
+            journal.sendv(*(f"{field}={value}".encode(errors="replace") for field, value in fields(breach)))
+        except OSError as error:
+            raise SendError(self.name, f"the journal: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Do nothing: libsystemd keeps the socket."""
+
+
+def fields(breach: Breach) -> Iterator[tuple[str, str]]:
+    """Yield names and values of the breach's entry; a name may come again, as the journal allows."""
+    request = breach.request
+    yield "MESSAGE", summary(breach)
+    yield "MESSAGE_ID", MESSAGE_ID_BREACH
+    yield "PRIORITY", str(_PRIORITIES[breach.severity])
+    yield "SYSLOG_IDENTIFIER", "compassd"
+    for excess in breach.excesses:
+        yield "COMPASS_EXCEEDED", str(excess.metric)
+        if excess.metric is Metric.MEMORY:
+            yield "COMPASS_BUDGET_MEMORY_BYTES", str(excess.budget)
+        else:
+            yield f"COMPASS_BUDGET_{excess.metric.upper()}_MS", _ms(excess.budget)
+    optional = {
+        "COMPASS_BREACH_ID": breach.id,
+        "COMPASS_RULE": breach.rule,
+        "COMPASS_SEVERITY": str(breach.severity),
+        "COMPASS_DURATION_MS": _ms(request.duration_ns),
+        "COMPASS_CPU_MS": "" if request.cpu_ns is None else _ms(request.cpu_ns),
+        "COMPASS_MEMORY_BYTES": str(request.memory_peak),
+        "COMPASS_METHOD": request.method,
+        "COMPASS_URI": request.uri,
+        "COMPASS_HOST": request.host,
+        "COMPASS_STATUS": str(request.status),
+        "COMPASS_SCRIPT": request.script,
+        "COMPASS_REQUEST_ID": request.id,
+        "COMPASS_PID": str(request.pid),
+        "COMPASS_POOL": request.pool,
+        "COMPASS_TRANSACTION": request.transaction,
+    }
+    yield from ((name, value) for name, value in optional.items() if value)
+    for key, value in request.tags.items():
+        yield f"COMPASS_TAG_{_NOT_IN_FIELD.sub('_', key.upper())}"[:_FIELD_MAX], value
+
+
+def _ms(ns: int) -> str:
+    # Whole numbers only: a float would round what is beyond 2^53 ns.
+    return f"{ns // 1_000_000}.{ns // 1_000 % 1_000:03d}"

@@ -1,0 +1,136 @@
+"""A breach as a Slack message, in which nothing that a client sends can act.
+
+Limits, from Slack's reference of Block Kit: header 150 characters of plain text, section 3,000, ten fields of
+2,000, ten elements in a context, 50 blocks. Ours are tighter: 20 blocks and 10,000 characters of text in all.
+
+What comes from outside is shown as code, where Slack knows no formatting, emoji or mentions, or as plain
+text:
+
+- & < > become entities first, so that no <!channel>, <@U123> or <https://…|link> can form, and are cut after
+  that, between entities;
+- a backtick would end the code, so it becomes U+02CB, which looks alike;
+- @channel, @here and @everyone get a word joiner after the @;
+- the text that notifications show is sent with mrkdwn off and parse "none".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from compassd.breach import Breach, Metric, Severity
+from compassd.message import amount_text, summary, what
+from compassd.request import Request
+from compassd.text import ELLIPSIS, clean_text
+
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_UNIT = re.compile(r"&(?:amp|lt|gt);|.", re.DOTALL)
+_BROADCAST = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
+_WORD_JOINER = "\N{WORD JOINER}"
+_GRAVE = "\N{MODIFIER LETTER GRAVE ACCENT}"
+
+_TEXT, _HEADER, _URI, _FIELD, _ELEMENT = 600, 150, 2_000, 300, 300
+_MAX_FIELDS, _MAX_ELEMENTS = 10, 10
+_MAX_TAGS = 8
+
+_ICONS = {
+    Severity.INFO: "\N{LARGE BLUE CIRCLE}",
+    Severity.WARNING: "\N{LARGE ORANGE CIRCLE}",
+    Severity.CRITICAL: "\N{LARGE RED CIRCLE}",
+}
+_LABELS = {Metric.DURATION: "Time", Metric.CPU: "CPU time", Metric.MEMORY: "Peak memory"}
+
+
+def payload(breach: Breach) -> dict[str, Any]:
+    """Return the body of the POST to an incoming webhook."""
+    header = plain(f"{_ICONS[breach.severity]} {breach.rule} is over budget", _HEADER)
+    return {
+        "text": plain(summary(breach), _TEXT),
+        "mrkdwn": False,
+        "parse": "none",
+        "unfurl_links": False,
+        "unfurl_media": False,
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}},
+            {"type": "section", "text": _mrkdwn(code(what(breach.request, _URI), _URI))},
+            {"type": "section", "fields": [_mrkdwn(field) for field in _fields(breach)]},
+            {"type": "context", "elements": [_mrkdwn(element) for element in _context(breach)]},
+        ],
+    }
+
+
+def plain(text: str, limit: int) -> str:
+    """Return text for a place without formatting, escaped and at most limit characters long."""
+    return _cut(_escape(text[: limit + 1]), limit)
+
+
+def code(text: str, limit: int) -> str:
+    """Return text as inline code for mrkdwn, escaped, at most limit characters with its backticks."""
+    # Code with nothing but spaces would not be code.
+    shown = text[: limit + 1].replace("`", _GRAVE).strip() or "-"
+    return f"`{_cut(_escape(shown), limit - 2)}`"
+
+
+def _escape(text: str) -> str:
+    # It only gets longer, so callers cut roughly before: a URI can be long, and most of it is not shown.
+    return _BROADCAST.sub(f"@{_WORD_JOINER}", clean_text(text)).translate(_ENTITIES)
+
+
+def _cut(escaped: str, limit: int) -> str:
+    """Cut to limit characters, the last one an ellipsis, never within an entity."""
+    if len(escaped) <= limit:
+        return escaped
+    kept, room = [], limit - 1
+    for unit in _UNIT.findall(escaped[: limit + 8]):
+        if len(unit) > room:
+            break
+        kept.append(unit)
+        room -= len(unit)
+    return "".join(kept) + ELLIPSIS
+
+
+def _mrkdwn(text: str) -> dict[str, Any]:
+    # Verbatim: no names or addresses become links.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _fields(breach: Breach) -> list[str]:
+    request = breach.request
+    over = {excess.metric: excess.budget for excess in breach.excesses}
+    amounts = {
+        Metric.DURATION: request.duration_ns,
+        Metric.CPU: request.cpu_ns,
+        Metric.MEMORY: request.memory_peak,
+    }
+    fields = [
+        f"*{_LABELS[metric]}*\n{_amount(metric, amount, over.get(metric))}"
+        for metric, amount in amounts.items()
+        if amount is not None
+    ]
+    fields.append(f"*Status*\n{request.status}")
+    fields += [f"*{label}*\n{code(value, _FIELD)}" for label, value in _places(request) if value]
+    return fields[:_MAX_FIELDS]
+
+
+def _amount(metric: Metric, amount: int, budget: int | None) -> str:
+    shown = amount_text(metric, amount)
+    return shown if budget is None else f"{shown}, budget {amount_text(metric, budget)}"
+
+
+def _places(request: Request) -> list[tuple[str, str]]:
+    return [
+        ("Route", request.transaction),
+        ("Host", request.host),
+        ("Pool", request.pool),
+        ("Script", request.script),
+    ]
+
+
+def _context(breach: Breach) -> list[str]:
+    request = breach.request
+    first = [
+        f"server {code(breach.server, _ELEMENT)}",
+        f"request {code(request.id, _ELEMENT)}",
+    ]
+    tags = [code(f"{key}={value}", _ELEMENT) for key, value in list(request.tags.items())[:_MAX_TAGS]]
+    return (first + tags)[:_MAX_ELEMENTS]

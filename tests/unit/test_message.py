@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from jsonschema import Draft202012Validator
+
+from compassd.breach import Breach, Excess, Metric
+from compassd.message import attributes, document, summary
+from compassd.redact import redact
+from lab.breaches import make_breach
+from lab.hostile import breaches
+
+SCHEMA: dict[str, Any] = json.loads((files("compassd") / "schemas/breach.schema.json").read_text())
+
+
+def test_the_schema_is_valid_and_says_everything() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+    def undescribed(schema: dict[str, Any]) -> list[str]:
+        properties = schema.get("properties", {})
+        return [
+            name
+            for name, inner in properties.items()
+            if "const" not in inner and not inner.get("description")
+        ] + [name for inner in properties.values() for name in undescribed(inner)]
+
+    assert undescribed(SCHEMA) == []
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(breaches())
+def test_every_document_follows_the_schema(breach: Breach) -> None:
+    errors = list(Draft202012Validator(SCHEMA).iter_errors(json.loads(json.dumps(document(breach)))))
+    assert errors == []
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(breaches())
+def test_every_summary_is_one_bounded_line(breach: Breach) -> None:
+    line = summary(breach)
+    assert len(line.splitlines()) == 1
+    assert len(line) <= 1_000
+
+
+def test_the_document() -> None:
+    assert document(redact(make_breach(), query_strings=False)) == {
+        "type": "compass.breach",
+        "version": 1,
+        "id": make_breach().id,
+        "timestamp": "2026-09-21T14:13:21.363456Z",
+        "rule": "checkout",
+        "severity": "warning",
+        "summary": "checkout: POST /cart took 1.24 s, budget 800 ms (HTTP 200, pool www)",
+        "exceeded": [{"metric": "duration", "budget_ns": 800_000_000, "actual_ns": 1_240_000_000}],
+        "request": {
+            "id": "req-1",
+            "started_at": "2026-09-21T14:13:20.123456Z",
+            "duration_ns": 1_240_000_000,
+            "cpu_ns": 310_000_000,
+            "memory_peak_bytes": 12_582_912,
+            "script": "/srv/shop/index.php",
+            "pool": "www",
+            "uri_cut": False,
+            "tags": {"tenant": "acme"},
+        },
+        "attributes": {
+            "http.request.method": "POST",
+            "url.path": "/cart",
+            "http.response.status_code": 200,
+            "http.route": "cart.show",
+            "server.address": "shop.example",
+            "server.port": 8443,
+            "process.pid": 4711,
+            "host.name": "web1",
+        },
+    }
+
+
+def test_a_query_string_that_was_kept_is_an_attribute() -> None:
+    assert attributes(make_breach().request, "web-1")["url.query"] == "voucher=SPRING"
+
+
+def test_an_unknown_method_is_other() -> None:
+    found = attributes(make_breach(method="BREW").request, "web-1")
+    assert (found["http.request.method"], found["http.request.method_original"]) == ("_OTHER", "BREW")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("", (None, None)),
+        ("a.example", ("a.example", None)),
+        ("[::1]:80", ("::1", 80)),
+        ("a:b:c", ("a:b:c", None)),
+        ("a:99999", ("a:99999", None)),
+        ("a:0", ("a", None)),
+        ("[]:1", ("[]:1", 1)),
+    ],
+)
+def test_the_host_header_is_taken_apart(host: str, expected: tuple[str | None, int | None]) -> None:
+    found = attributes(make_breach(host=host).request, "web-1")
+    assert (found.get("server.address"), found.get("server.port")) == expected
+
+
+def test_all_exceeded_limits_are_told() -> None:
+    breach = make_breach(
+        excesses=(
+            Excess(Metric.CPU, 200_000_000, 310_000_000),
+            Excess(Metric.MEMORY, 8 * 2**20, 12 * 2**20),
+        ),
+        pool="",
+    )
+    assert summary(breach) == (
+        "checkout: POST /cart?voucher=SPRING used 310 ms of CPU, budget 200 ms; "
+        "peaked at 12.0 MiB of memory, budget 8.0 MiB (HTTP 200)"
+    )

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from compassd.destinations.factory import build_destinations
+from compassd.destinations.webhook import WebhookDestination
+from compassd.errors import ConfigurationError
+from compassd.settings import (
+    JournaldSettings,
+    Settings,
+    SlackSettings,
+    WebhookSettings,
+    load_settings,
+    webhook_key,
+)
+
+SECRET = "TOPSECRET0123456789"  # noqa: S105 - it must not appear
+KEY = "whsec_" + base64.b64encode(b"k" * 24).decode()
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr("compassd.settings.DEFAULT_CONFIG", tmp_path / "absent.toml")
+
+
+def load(tmp_path: Path, text: str) -> Settings:
+    path = tmp_path / "compassd.toml"
+    path.write_text(text)
+    return load_settings(path)
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, text)
+    assert SECRET not in str(caught.value)
+    assert SECRET not in repr(caught.value.__cause__)
+    return str(caught.value).splitlines()
+
+
+def test_defaults_need_no_file() -> None:
+    settings = load_settings()
+    assert settings.rules == Path("/etc/compassd/rules.toml")
+    assert settings.rescan_interval == 5_000_000_000
+    assert settings.drain_timeout == 10_000_000_000
+    assert settings.queue_size == 10_000
+    assert settings.query_strings is False
+    assert settings.destinations == {"journal": JournaldSettings(type="journald")}
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        load_settings(tmp_path / "absent.toml")
+
+
+def test_the_environment_wins_over_credentials_and_those_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "destinations__ops__url").write_text("https://credential.example/a\n")
+    (credentials / "destinations__hook__secret").write_text(KEY + "\n")
+    (credentials / "queue_size").write_text("7\n")
+    (credentials / "tls.key").write_bytes(b"\xff\xfe not ours")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    monkeypatch.setenv("COMPASSD_QUEUE_SIZE", "8")
+    monkeypatch.setenv("COMPASSD_DESTINATIONS__HOOK__URL", "https://environment.example/b")
+    settings = load(
+        tmp_path,
+        """
+        queue_size = 6
+        rescan_interval = "1m"
+        [destinations.ops]
+        type = "slack"
+        url = "https://file.example/"
+        timeout = "2s"
+        [destinations.hook]
+        type = "webhook"
+        """,
+    )
+    ops, hook = settings.destinations["ops"], settings.destinations["hook"]
+    assert isinstance(ops, SlackSettings)
+    assert isinstance(hook, WebhookSettings)
+    assert ops.url.get_secret_value() == "https://credential.example/a"
+    assert ops.timeout == 2_000_000_000
+    assert hook.url.get_secret_value() == "https://environment.example/b"
+    assert [secret.get_secret_value() for secret in hook.secret] == [KEY]
+    assert (settings.queue_size, settings.rescan_interval) == (8, 60_000_000_000)
+
+
+def test_values_that_look_like_numbers_stay_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPASSD_DESTINATIONS__HOOK__HEADERS__X_PIN", "0123")
+    monkeypatch.setenv("COMPASSD_DESTINATIONS__HOOK__SECRET", f'["{KEY}", "{KEY}"]')
+    hook = load(tmp_path, '[destinations.hook]\ntype = "webhook"\nurl = "https://a.example"').destinations[
+        "hook"
+    ]
+    assert isinstance(hook, WebhookSettings)
+    assert hook.headers["x_pin"].get_secret_value() == "0123"
+    assert len(hook.secret) == 2
+
+
+def test_all_problems_are_told_at_once_and_in_plain_words(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path,
+        f"""
+        queue_siz = 3
+        rules = 5
+        queue_size = "x"
+        drain_timeout = 5
+        query_strings = "maybe"
+        [destinations.ops]
+        type = "slack"
+        urll = "https://hooks.slack.com/{SECRET}"
+        [destinations.BAD]
+        type = "slak"
+        [destinations.hook]
+        type = "webhook"
+        url = "http://example.com/{SECRET}"
+        secret = ["whsec_{SECRET}", 5]
+        headers = {{ "a b" = "{SECRET}" }}
+        [destinations.none]
+        url = "https://{SECRET}"
+        """,
+    ) == [
+        "compassd.toml: rules: must be a path",
+        "compassd.toml: queue_size: must be a whole number",
+        'compassd.toml: drain_timeout: 5 is not a duration; write for example "800ms" or "1.5s"',
+        "compassd.toml: query_strings: must be true or false",
+        "compassd.toml: destinations.ops.url: missing",
+        "compassd.toml: destinations.ops.urll: unknown setting, did you mean url?",
+        "compassd.toml: destinations.BAD: "
+        "a name consists of a-z, 0-9 and single - or _, at most 32 characters",
+        'compassd.toml: destinations.BAD: unknown type "slak", did you mean slack?; '
+        "there are stdout, journald, slack, webhook",
+        "compassd.toml: destinations.hook.url: must begin with https:// (http:// only to this machine)",
+        "compassd.toml: destinations.hook.secret.0: "
+        "must be whsec_ followed by 24 to 64 random bytes in base64",
+        "compassd.toml: destinations.hook.secret.1: must be text",
+        "compassd.toml: destinations.hook.headers: 'a b' is not the name of an HTTP header",
+        "compassd.toml: destinations.none: type is missing",
+        "compassd.toml: queue_siz: unknown setting, did you mean queue_size?",
+    ]
+
+
+def test_a_problem_names_where_the_value_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "destinations__ops__url").write_text(f"ftp://{SECRET}")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("COMPASSD_DESTINATIONS__OPS__TIMOUT", "5s")
+    monkeypatch.setenv("COMPASSD_DESTINATIONS__OPS__TIMEOUT", "5")
+    monkeypatch.setenv("COMPASSD_EXTENSION_PATHS", f"[{SECRET}")
+    monkeypatch.setenv("COMPASSD_QUEUE_SIZ", "5")
+    assert problems(tmp_path, '[destinations.ops]\ntype = "slack"') == [
+        "environment: COMPASSD_QUEUE_SIZ: unknown setting, did you mean COMPASSD_QUEUE_SIZE?",
+        "environment: COMPASSD_EXTENSION_PATHS: must be a list",
+        "credential: destinations__ops__url: must begin with https:// (http:// only to this machine)",
+        "environment: COMPASSD_DESTINATIONS__OPS__TIMEOUT: "
+        '"5" is not a duration; write for example "800ms" or "1.5s"',
+        "environment: COMPASSD_DESTINATIONS__OPS__TIMOUT: unknown setting, did you mean timeout?",
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://example.com/{SECRET}",
+        f"https://user:{SECRET}@example.com/",
+        f"https://[{SECRET}",
+        f"https://example.com:{SECRET}/",
+        f"https:///{SECRET}",
+        f"https://example.com/{SECRET} x",
+        f"file:///{SECRET}",
+        SECRET,
+        "",
+    ],
+)
+def test_bad_urls_are_refused_without_being_repeated(tmp_path: Path, url: str) -> None:
+    (line,) = problems(tmp_path, f'[destinations.ops]\ntype = "slack"\nurl = "{url}"')
+    assert line.startswith("compassd.toml: destinations.ops.url: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://a.example/x?y=z", "http://127.0.0.1:8080/", "http://[::1]/", "http://localhost/x"],
+)
+def test_good_urls_are_taken(tmp_path: Path, url: str) -> None:
+    load(tmp_path, f'[destinations.ops]\ntype = "slack"\nurl = "{url}"')
+
+
+@pytest.mark.parametrize("headers", ['{ "X" = "a\\nb" }', '{ "Host" = "x" }', '{ "webhook-id" = "x" }'])
+def test_headers_that_could_forge_others_are_refused(tmp_path: Path, headers: str) -> None:
+    text = f'[destinations.h]\ntype = "webhook"\nurl = "https://a.example"\nheaders = {headers}'
+    assert len(problems(tmp_path, text)) == 1
+
+
+@pytest.mark.parametrize(
+    "secret", ["abc", "whsec_", "whsec_####", "x" + KEY, "whsec_" + "A" * 100, "whsec_ä"]
+)
+def test_signing_secrets_need_their_form(tmp_path: Path, secret: str) -> None:
+    text = f'[destinations.h]\ntype = "webhook"\nurl = "https://a.example"\nsecret = "{secret}"'
+    assert "whsec_" in problems(tmp_path, text)[0]
+
+
+def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
+    assert problems(tmp_path, f'url = "{SECRET}')[0].startswith("compassd.toml: ")
+    path = tmp_path / "latin1.toml"
+    path.write_bytes(b"rules = '\xff'")
+    with pytest.raises(ConfigurationError, match=r"latin1\.toml: not UTF-8"):
+        load_settings(path)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_settings(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a" * 33, "a__b", "-a", "a-", "a b", ""])
+def test_destination_names_are_bounded(tmp_path: Path, name: str) -> None:
+    assert "a name consists of" in problems(tmp_path, f'[destinations."{name}"]\ntype = "stdout"')[0]
+
+
+def test_secrets_are_not_shown(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        f"""
+        [destinations.h]
+        type = "webhook"
+        url = "https://a.example/{SECRET}"
+        secret = "{KEY}"
+        headers = {{ Authorization = "Bearer {SECRET}" }}
+        """,
+    )
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert SECRET not in shown
+        assert KEY not in shown
+
+
+def test_destinations_are_built_from_the_settings(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        f"""
+        [destinations.out]
+        type = "stdout"
+        [destinations.journal]
+        type = "journald"
+        [destinations.ops]
+        type = "slack"
+        url = "https://hooks.slack.com/services/T/B/X"
+        [destinations.hook]
+        type = "webhook"
+        url = "https://a.example"
+        secret = ["{KEY}"]
+        """,
+    )
+    destinations = build_destinations(settings)
+    assert [(destination.name, destination.min_interval) for destination in destinations] == [
+        ("out", 0.0),
+        ("journal", 0.0),
+        ("ops", 1.0),
+        ("hook", 0.0),
+    ]
+    assert isinstance(destinations[3], WebhookDestination)
+    for destination in destinations:
+        destination.close()
+
+
+def test_the_key_is_what_the_secret_encodes() -> None:
+    assert webhook_key(KEY) == b"k" * 24

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from compassd.breach import Breach
+from compassd.destinations.slack_payload import code, payload, plain
+from lab.breaches import make_breach
+from lab.hostile import ATTACKS, breaches, texts
+from lab.slack_rules import refusal, violations
+from lab.slack_rules import texts as texts_of
+from lab.slack_text import render
+
+ENTITY_CUT = re.compile(r"&(?!(?:amp|lt|gt);)")
+
+
+def check(breach: Breach) -> None:
+    message = payload(breach)
+    assert refusal("application/json", json.dumps(message).encode()) == ""
+    assert violations(message) == []
+    shown = list(texts_of(message))
+    assert len(message["blocks"]) <= 20
+    assert sum(map(len, shown)) <= 10_000
+    assert not [text for text in shown if re.search("[<>]", text) or ENTITY_CUT.search(text)]
+    assert message["mrkdwn"] is False
+    assert message["blocks"][0]["text"]["type"] == "plain_text"
+    for text in texts_of(message["blocks"][1:]):
+        # Every backtick is one of ours: they come in pairs, and code is never empty.
+        assert text.count("`") in {0, 2}
+        assert "``" not in text
+        assert len(text.split("`")[0].splitlines()) <= 2
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(breaches())
+def test_no_request_can_break_or_act_in_a_message(breach: Breach) -> None:
+    check(breach)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(breaches(texts))
+def test_nor_can_one_that_was_not_cleaned(breach: Breach) -> None:
+    check(breach)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_known_attacks_are_harmless_everywhere(attack: str) -> None:
+    everywhere: dict[str, Any] = dict.fromkeys(
+        ("id", "method", "host", "uri", "script", "pool", "transaction"), attack
+    )
+    check(make_breach(rule=attack, tags={attack: attack}, **everywhere))
+
+
+@given(texts, st.integers(min_value=3, max_value=400))
+def test_escaped_text_keeps_its_limit_and_its_meaning(text: str, limit: int) -> None:
+    for shown in (plain(text, limit), code(text, limit)):
+        assert len(shown) <= limit
+        assert not re.search("[<>]", shown)
+        assert not ENTITY_CUT.search(shown)
+
+
+def test_text_is_escaped_before_it_is_cut() -> None:
+    assert plain("<<<<", 9) == "&lt;&lt;…"
+    assert plain("<<<<", 16) == "&lt;" * 4
+    assert plain("a<b", 5) == "a…"
+
+
+def test_what_was_escaped_reads_as_it_was_sent() -> None:
+    assert html.unescape(code("/a?b=1&c=<d>&amp;", 100)) == "`/a?b=1&c=<d>&amp;`"
+
+
+def test_the_message() -> None:
+    message = payload(make_breach(uri="/cart"))
+    assert message["text"] == "checkout: POST /cart took 1.24 s, budget 800 ms (HTTP 200, pool www)"
+    assert render(message).splitlines() == [
+        "🟠 checkout is over budget",
+        "  POST /cart",
+        "  Time: 1.24 s, budget 800 ms",
+        "  CPU time: 310 ms",
+        "  Peak memory: 12.0 MiB",
+        "  Status: 200",
+        "  Route: cart.show",
+        "  Host: shop.example:8443",
+        "  Pool: www",
+        "  Script: /srv/shop/index.php",
+        "  server web1 · request req-1 · tenant=acme",
+    ]
+
+
+def test_the_terminal_shows_bold_only_outside_of_code() -> None:
+    field = {"type": "mrkdwn", "text": "*Host*\n`*a*`"}
+    message = {"blocks": [{"type": "section", "fields": [field]}, {"type": "divider"}], "text": "x"}
+    assert render(message, colour=True).splitlines()[0] == "  \033[1mHost\033[0m: *a*"
+    assert render({"text": "a &lt; b"}) == "a < b"
