@@ -1,0 +1,148 @@
+"""What the demo's destinations were told: shown to people, and held against what was driven."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab.demo_traffic import Driven, Telling
+from lab.errors import LabError
+from lab.receiver import SLACK_PATH, WEBHOOK_PATH, Receiver
+from lab.slack_text import render
+
+SLACK, HOOK, JOURNAL = "slack", "hook", "journal"
+
+_NS_PER_MS = 1e6
+_SLACK_ID = re.compile(r"request `([^`]*)`")
+_STOPPED = re.compile(r"compassd stopped: (?P<requests>\d+) requests, .*?(?P<lost>\d+) lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Everything that arrived.
+
+    Attributes:
+        slack: Messages that Slack took, in order.
+        hook: Documents that the webhook's receiver took, in order.
+        journal: Entries, in order; None where no journald runs.
+    """
+
+    slack: Sequence[Mapping[str, Any]]
+    hook: Sequence[Mapping[str, Any]]
+    journal: Sequence[Mapping[str, Any]] | None
+
+    def tellings(self) -> Counter[Telling]:
+        """Return who was told what, and how often."""
+        found = [_slack_telling(message) for message in self.slack]
+        found += [Telling(HOOK, each["rule"], each["request"]["id"]) for each in self.hook]
+        found += [
+            Telling(JOURNAL, each["COMPASS_RULE"], each["COMPASS_REQUEST_ID"]) for each in self.journal or ()
+        ]
+        return Counter(found)
+
+    def durations_ns(self) -> Iterator[tuple[str, int]]:
+        """Yield request id and duration, wherever a destination was told one in full."""
+        for each in self.hook:
+            yield each["request"]["id"], each["request"]["duration_ns"]
+        for each in self.journal or ():
+            yield each["COMPASS_REQUEST_ID"], round(float(each["COMPASS_DURATION_MS"]) * _NS_PER_MS)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What the comparison found.
+
+    Attributes:
+        lost: Messages that are missing, and what compassd itself counted as lost.
+        problems: Everything that is not as it should be, a line each.
+    """
+
+    lost: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def received(receiver: Receiver, journal: Sequence[Mapping[str, Any]] | None) -> Told:
+    """Return what the receiver accepted, and the journal's entries."""
+    accepted = [each for each in receiver.received if each.accepted]
+    return Told(
+        slack=[each.json for each in accepted if each.path == SLACK_PATH],
+        hook=[each.json for each in accepted if each.path == WEBHOOK_PATH],
+        journal=journal,
+    )
+
+
+def compare(driven: Sequence[Driven], wanted: Counter[Telling], told: Told, log: str) -> Verdict:
+    """Hold what was told against what was wanted, PHP's own measurements and compassd's last words."""
+    verdict = Verdict()
+    got = told.tellings()
+    missing, surplus = wanted - got, got - wanted
+    verdict.problems += [f"not told: {_words(each, count)}" for each, count in sorted(missing.items())]
+    verdict.problems += [
+        f"{'told too often' if each in wanted else 'told without reason'}: {_words(each, count)}"
+        for each, count in sorted(surplus.items())
+    ]
+    verdict.problems += _wrong_durations(driven, told.durations_ns())
+    last = _STOPPED.search(log)
+    if last is None:
+        verdict.problems.append("compassd did not say how it ended")
+    elif int(last["requests"]) < len(driven):
+        # More are possible: compassd watches every PHP-FPM of the machine.
+        verdict.problems.append(f"compassd counted {last['requests']} requests, driven were {len(driven)}")
+    verdict.lost = missing.total() + (int(last["lost"]) if last else 0)
+    if verdict.lost and not verdict.problems:
+        verdict.problems.append(f"compassd counted {verdict.lost} lost")
+    return verdict
+
+
+def show(told: Told, *, colour: bool) -> Iterator[str]:
+    """Yield the lines that show a person what arrived: all of Slack and the journal, one webhook."""
+    yield _title(f"Slack: {len(told.slack)} messages")
+    for message in told.slack:
+        yield render(dict(message), colour=colour)
+        yield ""
+    yield _title(f"Webhook: {len(told.hook)} documents, this is the first")
+    if told.hook:
+        yield json.dumps(told.hook[0], indent=2, ensure_ascii=False)
+    yield ""
+    if told.journal is None:
+        yield _title("Journal: skipped, no journald can run here")
+        return
+    yield _title(f"Journal: {len(told.journal)} entries")
+    yield from (f"  <{each['PRIORITY']}> {each['MESSAGE']}" for each in told.journal)
+    yield ""
+
+
+def _title(text: str) -> str:
+    return f"━━ {text} " + "━" * max(0, 76 - len(text))
+
+
+def _words(telling: Telling, count: int) -> str:
+    times = f", {count} times" if count > 1 else ""
+    return f"{telling.destination} of request {telling.request_id} by rule {telling.rule!r}{times}"
+
+
+def _slack_telling(message: Mapping[str, Any]) -> Telling:
+    rule = message["text"].partition(":")[0]
+    for block in message["blocks"]:
+        for element in block.get("elements", ()):
+            if found := _SLACK_ID.fullmatch(element["text"]):
+                return Telling(SLACK, rule, found[1])
+    raise LabError(f"a Slack message without a request id: {message}")
+
+
+def _wrong_durations(driven: Sequence[Driven], durations: Iterable[tuple[str, int]]) -> Iterator[str]:
+    """Yield a problem for each duration that is less than the page's work or more than the client's wait."""
+    by_id = {each.request_id: each for each in driven}
+    for request_id, told_ns in durations:
+        each = by_id.get(request_id)
+        # The journal has whole microseconds.
+        if each and not each.work_ns - 1_000 <= told_ns <= each.total_ns + 1_000:
+            least, most = each.work_ns / _NS_PER_MS, each.total_ns / _NS_PER_MS
+            yield (
+                f"request {request_id} was told with {told_ns / _NS_PER_MS:.3f} ms, "
+                f"but PHP worked for {least:.3f} ms and the client waited {most:.3f} ms"
+            )

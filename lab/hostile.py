@@ -1,0 +1,71 @@
+"""Text as attackers send it, and breaches full of it: what the property tests draw from."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from compassd.breach import Breach, Excess, Metric, Severity
+from compassd.text import clean
+from lab.breaches import make_breach
+
+ATTACKS = (
+    "<!channel>",
+    "<!here|here>",
+    "<@U024BE7LH>",
+    "<https://evil.example|click>",
+    "@channel",
+    "@here",
+    "&lt;!channel&gt;",
+    "&<>",
+    "`*bold*`",
+    "```",
+    "*a* _b_ ~c~ :joy:",
+    "\nCOMPASS_RULE=forged\n",
+    "\x1b[2J\x07\x00",
+    "\u202egnp.exe\u2066",
+    "\u200b\ufeff\u2028",
+    "&amp;" * 2_000,
+    "<" * 3_000,
+    '"\\' * 3_000,
+    "/" + "a" * 65_536,
+    "\N{GRINNING FACE}" * 2_000,
+)
+
+texts = st.lists(st.sampled_from(ATTACKS) | st.text(max_size=50), max_size=4).map("".join)
+"""What a client wrote."""
+
+raw_bytes = st.lists(st.binary(max_size=50) | st.sampled_from(ATTACKS).map(str.encode), max_size=4).map(
+    b"".join
+)
+"""What a client sent."""
+
+cleaned = raw_bytes.map(lambda raw: clean(raw, 65_536))
+"""What arrives in a Request, as the decoder of the kernel's records cleans it."""
+
+_amounts = st.integers(min_value=0, max_value=2**62)
+
+
+def breaches(strings: st.SearchStrategy[str] = cleaned) -> st.SearchStrategy[Breach]:
+    """Return a strategy for breaches in which a client chose every text."""
+    excesses = st.builds(Excess, metric=st.sampled_from(Metric), budget=_amounts, actual=_amounts)
+    return st.builds(
+        make_breach,
+        rule=strings,
+        severity=st.sampled_from(Severity),
+        excesses=st.lists(excesses, min_size=1, max_size=3).map(tuple),
+        pid=st.integers(min_value=1, max_value=2**22),
+        started_at=st.integers(min_value=0, max_value=2**62),
+        duration_ns=_amounts,
+        cpu_ns=st.none() | _amounts,
+        memory_peak=_amounts,
+        status=st.integers(min_value=0, max_value=999),
+        id=strings,
+        method=st.sampled_from(("GET", "POST")) | strings,
+        host=st.sampled_from(("shop.example", "[::1]:80", "a:b:c", ":99999", "[]:1", "x:0")) | strings,
+        uri=strings,
+        uri_cut=st.booleans(),
+        script=strings,
+        pool=strings,
+        transaction=strings,
+        tags=st.dictionaries(strings, strings, max_size=20),
+    )

@@ -1,0 +1,52 @@
+<?php
+// Does for ?ms= milliseconds what ?do= says and answers what PHP itself measured.
+
+function spin(float $until): int
+{
+    $rounds = 0;
+    while (hrtime(true) < $until) {
+        $rounds++;
+    }
+    return $rounds;
+}
+
+$started = hrtime(true);
+$ms = (int) ($_GET['ms'] ?? 0);
+switch ($_GET['do'] ?? 'sleep') {
+    case 'sleep':
+        usleep($ms * 1000);
+        break;
+    case 'burn':
+        spin($started + $ms * 1e6);
+        break;
+    case 'memory':
+        $block = str_repeat('x', (int) $_GET['bytes']);
+        break;
+    case 'status':
+        http_response_code((int) $_GET['status']);
+        usleep($ms * 1000);
+        break;
+    case 'finish':
+        echo json_encode(['early' => true]);
+        fastcgi_finish_request();
+        usleep($ms * 1000);
+        exit;
+    case 'throw':
+        usleep($ms * 1000);
+        throw new RuntimeException('wanted');
+    case 'exit':
+        usleep($ms * 1000);
+        exit('left');
+}
+if (isset($_GET['transaction'])) {
+    Compass\transaction($_GET['transaction']);
+    Compass\tag('plan', $_GET['plan'] ?? 'free');
+}
+$usage = getrusage();
+echo json_encode([
+    'elapsed_ns' => hrtime(true) - $started,
+    'cpu_us' => ($usage['ru_utime.tv_sec'] + $usage['ru_stime.tv_sec']) * 1000000
+        + $usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec'],
+    'memory_peak' => memory_get_peak_usage(),
+    'pid' => getmypid(),
+]);

@@ -1,0 +1,132 @@
+"""`compassd doctor` on real php-fpm: exit 0 only where alerts would flow, and the mend where not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.php_fpm import PhpFpm
+from tests.conftest import PhpFpmFactory
+from tests.integration.conftest import RULES
+
+pytestmark = pytest.mark.ebpf
+
+STDOUT = '[destinations.out]\ntype = "stdout"\n'
+
+Doctor = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture
+def doctor(root: Path, tmp_path: Path, extension: Path) -> Doctor:
+    """Run the doctor and return its exit status and lines."""
+
+    def run(
+        settings: str = STDOUT, rules: str = RULES, prefix: tuple[str, ...] = ()
+    ) -> tuple[int, list[str]]:
+        config, rules_file = tmp_path / "compassd.toml", tmp_path / "rules.toml"
+        config.write_text(f"extension_paths = {json.dumps([str(extension)])}\n{settings}")
+        rules_file.write_text(rules)
+        command: list[str | Path] = [
+            *prefix,
+            sys.executable,
+            "-m",
+            "compassd",
+            "doctor",
+            "--config",
+            config,
+            "--rules",
+            rules_file,
+        ]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout.splitlines()
+
+    return run
+
+
+def _about(lines: list[str], subject: str) -> str:
+    (line,) = [line for line in lines if f" {subject}" in line]
+    return line
+
+
+def _pool(lines: list[str], fpm: PhpFpm, pool: str = "www") -> str:
+    return _about(lines, f"php-fpm (pid {fpm.pid}), pool {pool}:")
+
+
+def test_all_is_well(php_fpm: PhpFpmFactory, doctor: Doctor, extension: Path) -> None:
+    fpm = php_fpm(pools=("shop", "admin"))
+    status, lines = doctor()
+    assert lines[-1] == "alerts would flow"
+    assert status == 0
+    assert any(line == f"ok    extension: {extension} probes attach" for line in lines)
+    assert "probes armed; function probes off" in _pool(lines, fpm, "shop")
+    assert "probes armed" in _pool(lines, fpm, "admin")
+    assert not [line for line in lines if line.startswith("FAIL")]
+
+
+def test_nothing_is_left_attached(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:
+    fpm = php_fpm(ini={"compass.function_probes": "On"})
+    status, lines = doctor()
+    assert status == 0
+    assert "function probes on" in _pool(lines, fpm)
+    # A second look finds the semaphores raised by itself only.
+    assert doctor()[0] == 0
+
+
+def test_fpm_without_the_extension(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:
+    without = php_fpm(extension=None)
+    status, lines = doctor()
+    assert status == 1
+    assert "phpenmod" in _about(lines, f"php-fpm (pid {without.pid}):")
+    # Beside one that has it, it may be meant so.
+    php_fpm()
+    status, lines = doctor()
+    assert status == 0
+    assert _about(lines, f"php-fpm (pid {without.pid}):").startswith("warn")
+
+
+def test_extension_switched_off_in_one_pool(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:
+    fpm = php_fpm(pool_settings={"php_admin_value[compass.enabled]": "0"})
+    status, lines = doctor()
+    assert status == 1
+    assert "compass.enabled=1" in _pool(lines, fpm)
+
+
+def test_no_fpm(doctor: Doctor) -> None:
+    # Where it sees no other process.
+    status, lines = doctor(prefix=("unshare", "--pid", "--fork", "--mount-proc"))
+    assert status == 1
+    assert "is not running" in _about(lines, "php-fpm:")
+
+
+def test_broken_rules_and_settings(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:
+    php_fpm()
+    status, lines = doctor(rules=RULES.replace("duration", "durration"))
+    assert status == 1
+    assert "durration" in _about(lines, "rules:")
+    status, lines = doctor(settings="queue_sise = 3\n")
+    assert status == 1
+    assert "queue_sise" in _about(lines, "settings:")
+
+
+def test_an_unreachable_destination(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:
+    php_fpm()
+    secret = "T000-B000-hush"  # noqa: S105 - must not be shown
+    url = f"http://127.0.0.1:1/services/{secret}"
+    status, lines = doctor(settings=f'[destinations.ops]\ntype = "slack"\nurl = "{url}"\n')
+    assert status == 1
+    assert "127.0.0.1:1 cannot be reached" in _about(lines, "destination ops:")
+    assert not any(secret in line for line in lines)
+
+
+def test_without_privileges(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:
+    php_fpm()
+    bounded = ("setpriv", "--bounding-set", "-sys_admin,-bpf,-perfmon", "--inh-caps", "-all", "--")
+    status, lines = doctor(prefix=bounded)
+    assert status == 1
+    assert "CAP_SYS_ADMIN" in _about(lines, "privileges:")

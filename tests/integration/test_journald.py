@@ -1,0 +1,143 @@
+"""The journald destination and a real systemd-journald."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from compassd.breach import Severity
+from compassd.destinations.journald import MESSAGE_ID_BREACH
+from lab.breaches import make_breach
+from lab.journald import Journald
+
+pytestmark = pytest.mark.ebpf  # not for eBPF's sake: journald needs root as well
+
+SENT_BY_US = f"MESSAGE_ID={MESSAGE_ID_BREACH}"
+
+PROGRAM = """
+from compassd.breach import Excess, Metric, Severity
+from compassd.destinations.journald import JournaldDestination
+from lab.breaches import make_breach
+JournaldDestination("journal").send(make_breach({arguments}))
+"""
+
+
+@pytest.fixture
+def journald() -> Iterator[Journald]:
+    with Journald() as running:
+        yield running
+
+
+def test_a_breach_is_one_entry_with_exactly_these_fields(journald: Journald) -> None:
+    journald.python(PROGRAM.format(arguments='uri="/cart", tags={"Tenant-ID": "acme"}'))
+    (entry,) = journald.entries(SENT_BY_US)
+    assert {name: value for name, value in entry.items() if not name.startswith("_")} == {
+        "MESSAGE": "checkout: POST /cart took 1.24 s, budget 800 ms (HTTP 200, pool www)",
+        "MESSAGE_ID": MESSAGE_ID_BREACH,
+        "PRIORITY": "4",
+        "SYSLOG_IDENTIFIER": "compassd",
+        "COMPASS_BREACH_ID": make_breach().id,
+        "COMPASS_RULE": "checkout",
+        "COMPASS_SEVERITY": "warning",
+        "COMPASS_EXCEEDED": "duration",
+        "COMPASS_BUDGET_DURATION_MS": "800.000",
+        "COMPASS_DURATION_MS": "1240.000",
+        "COMPASS_CPU_MS": "310.000",
+        "COMPASS_MEMORY_BYTES": "12582912",
+        "COMPASS_METHOD": "POST",
+        "COMPASS_URI": "/cart",
+        "COMPASS_HOST": "shop.example:8443",
+        "COMPASS_STATUS": "200",
+        "COMPASS_SCRIPT": "/srv/shop/index.php",
+        "COMPASS_REQUEST_ID": "req-1",
+        "COMPASS_PID": "4711",
+        "COMPASS_POOL": "www",
+        "COMPASS_TRANSACTION": "cart.show",
+        "COMPASS_TAG_TENANT_ID": "acme",
+    }
+
+
+def test_newlines_cannot_forge_fields_or_entries(journald: Journald) -> None:
+    forged = "/a\\nCOMPASS_RULE=forged\\n\\nMESSAGE=forged\\nCOMPASS_HOST\\n"
+    tags = '{"a\\nCOMPASS_RULE=x": "b\\nCOMPASS_RULE=forged", "k" * 99: "long", "é=": "umlaut"}'
+    journald.python(PROGRAM.format(arguments=f'uri="{forged}", pool="{forged}", tags={tags}'))
+    (entry,) = journald.entries(SENT_BY_US)
+    assert entry["COMPASS_RULE"] == "checkout"
+    assert entry["COMPASS_HOST"] == "shop.example:8443"
+    assert entry["COMPASS_URI"] == "/a\nCOMPASS_RULE=forged\n\nMESSAGE=forged\nCOMPASS_HOST\n"
+    assert entry["MESSAGE"].startswith("checkout: POST /a")
+    assert entry["COMPASS_TAG_A_COMPASS_RULE_X"] == "b\nCOMPASS_RULE=forged"
+    assert entry["COMPASS_TAG_" + "K" * 52] == "long"
+    assert entry["COMPASS_TAG___"] == "umlaut"
+    assert journald.entries("COMPASS_RULE=forged") == []
+
+
+def test_hostile_and_huge_values_arrive_whole(journald: Journald) -> None:
+    arguments = (
+        'uri="/" + "\\udcff\\x1b`<!channel>" * 5_000, cpu_ns=None, pool="", severity=Severity.CRITICAL'
+    )
+    excesses = "excesses=(Excess(Metric.CPU, 1, 2_345_678), Excess(Metric.MEMORY, 10, 20))"
+    journald.python(PROGRAM.format(arguments=f"{arguments}, {excesses}"))
+    (entry,) = journald.entries(SENT_BY_US, "PRIORITY=2")
+    uri = (
+        bytes(entry["COMPASS_URI"])
+        if isinstance(entry["COMPASS_URI"], list)
+        else entry["COMPASS_URI"].encode()
+    )
+    assert uri == b"/" + b"?\x1b`<!channel>" * 5_000
+    assert entry["COMPASS_EXCEEDED"] == ["cpu", "memory"]
+    assert entry["COMPASS_BUDGET_CPU_MS"] == "0.000"
+    assert entry["COMPASS_BUDGET_MEMORY_BYTES"] == "10"
+    assert "COMPASS_CPU_MS" not in entry
+    assert "COMPASS_POOL" not in entry
+
+
+def test_a_missing_journal_is_an_error_and_its_return_is_noticed(journald: Journald) -> None:
+    told = journald.python(
+        """
+import os
+from compassd.destinations.base import SendError
+from compassd.destinations.journald import JournaldDestination
+from lab.breaches import make_breach
+destination = JournaldDestination("journal")
+socket = "/run/systemd/journal/socket"
+os.rename(socket, socket + "-away")
+for attempt in range(2):
+    try:
+        destination.send(make_breach())
+    except SendError as error:
+        print(error, error.permanent)
+    if attempt == 0:
+        os.rename(socket + "-away", socket)
+"""
+    )
+    assert told.splitlines() == ["destination journal: the journal does not run False"]
+    assert len(journald.entries(SENT_BY_US)) == 1
+
+
+def test_a_dead_journal_is_an_error(journald: Journald) -> None:
+    told = journald.python(
+        """
+import socket
+from pathlib import Path
+from compassd.destinations.base import SendError
+from compassd.destinations.journald import JournaldDestination
+from lab.breaches import make_breach
+path = Path("/run/systemd/journal/socket")
+path.unlink()
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind(str(path))
+try:
+    JournaldDestination("journal").send(make_breach())
+except SendError as error:
+    print(error)
+"""
+    )
+    assert told.strip() == "destination journal: the journal: Connection refused"
+
+
+def test_the_severity_is_the_priority(journald: Journald) -> None:
+    priorities = {Severity.INFO: "6", Severity.WARNING: "4", Severity.CRITICAL: "2"}
+    for severity in priorities:
+        journald.python(PROGRAM.format(arguments=f"severity=Severity.{severity.name}"))
+    assert [entry["PRIORITY"] for entry in journald.entries(SENT_BY_US)] == list(priorities.values())
