@@ -147,18 +147,26 @@ class Daemon:
         # What the kernel had sent before the probes were detached.
         self._read(0)
         left = self.delivery.drain(self.settings.drain_timeout / _NS_PER_S)
+        for name, stats in self.delivery.stats().items():
+            log.info(
+                "destination %s: %d sent, %d failed, %d dropped from a full queue, %d not sent in time",
+                name,
+                stats.sent,
+                stats.failed,
+                stats.overflowed,
+                stats.queued,
+            )
         self.delivery.close()
-        if left:
-            log.warning("%d messages were not delivered in time", left)
-        log.info("compassd stopped: %s", self._summary())
+        log.info("compassd stopped: %s", self._summary(undelivered=left))
         self.program.close()
 
-    def _summary(self) -> str:
+    def _summary(self, undelivered: int = 0) -> str:
         counters = self.program.counters()
         lost = (
             counters[Counter.LOST]
             + counters[Counter.UNREADABLE]
             + self._undecodable
+            + undelivered
             + sum(stats.overflowed + stats.failed for stats in self.delivery.stats().values())
         )
         return (

@@ -101,8 +101,8 @@ class Compassd:
                 [*command, "--config", self.config, "--rules", self.rules],
                 output=output,
                 errors=log,
-                env={**os.environ, **self._environment},
-                cwd=ROOT,
+                # Not by its directory: a wrapper may enter a namespace at its root.
+                env={**os.environ, "PYTHONPATH": str(ROOT), **self._environment},
             )
         processes.wait_until(
             lambda: self._running() and self.log_text().count("compassd ready:") > before,

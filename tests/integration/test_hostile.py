@@ -1,0 +1,152 @@
+"""Requests by somebody who means harm, from the socket of PHP-FPM to every destination."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from compassd.destinations.journald import MESSAGE_ID_BREACH
+from lab.fastcgi import Call
+from lab.hostile import ATTACKS
+from lab.journald import Journald
+from lab.receiver import SLACK_PATH, WEBHOOK_PATH, Receiver
+from tests.conftest import PhpFpmFactory
+from tests.integration.conftest import PAGES, CompassdFactory
+
+pytestmark = pytest.mark.ebpf
+
+# Judged by its script, as everything else is up to the client.
+RULES = """
+[[rule]]
+name = "pool"
+match = { status = 418 }
+budget = { duration = "1us" }
+"""
+
+SETTINGS = """
+query_strings = true
+[destinations.out]
+type = "stdout"
+[destinations.journal]
+type = "journald"
+[destinations.slack]
+type = "slack"
+url = "{slack}"
+[destinations.hook]
+type = "webhook"
+url = "{webhook}"
+"""
+
+BINARY = bytes(range(1, 256))
+
+CALLS: dict[str, dict[str, Any]] = {
+    "everything": {"uri": "/" + "".join(ATTACKS[:12])},
+    "binary": {"uri": b"/" + BINARY},
+    "64 KiB": {"uri": "/" + "a" * 65_000},
+    "cut in a character": {"uri": "/" + "\N{GRINNING FACE}" * 300},
+    "no uri": {"uri": None},
+    "empty uri": {"uri": ""},
+    "forged field": {"uri": "/x\nCOMPASS_RULE=forged\nPRIORITY=0"},
+    "headers": {
+        "uri": "/headers",
+        "headers": {"Host": b"<!channel>\n" + BINARY, "X-Request-ID": "<!here>&\n\x1b[2J" + "i" * 4_000},
+    },
+    "method": {"uri": "/method", "method": "<!channel>`*x*`" + "M" * 200},
+    "traceparent": {"uri": "/t", "headers": {"traceparent": "00-" + "g" * 32 + "-0000000000000000-01"}},
+}
+
+
+@pytest.fixture
+def journald() -> Iterator[Journald]:
+    with Journald() as running:
+        yield running
+
+
+def _call(**arguments: Any) -> Call:  # noqa: ANN401 - passed on
+    script = PAGES / "work.php"
+    return Call(script=script, query="do=status&status=418", **arguments)
+
+
+def test_nothing_a_client_sends_acts_anywhere(
+    php_fpm: PhpFpmFactory, compassd: CompassdFactory, journald: Journald, root: Path
+) -> None:
+    fpm = php_fpm(workers=1)
+    with Receiver(slack_rate=None) as receiver:
+        daemon = compassd(
+            rules=RULES,
+            settings=SETTINGS.format(slack=receiver.slack_url, webhook=receiver.webhook_url),
+            wrapper=journald.command([]),
+        )
+        for arguments in CALLS.values():
+            assert fpm.request(_call(**arguments)).status == 418
+        # Slack takes one a second.
+        received = receiver.wait_for(2 * len(CALLS), timeout=60)
+        told = daemon.wait_for_breaches(len(CALLS))
+        assert daemon.stop() == 0
+        entries = journald.entries(f"MESSAGE_ID={MESSAGE_ID_BREACH}")
+
+    schema = json.loads((root / "compassd/schemas/breach.schema.json").read_text())
+    hooks = [json.loads(request.body) for request in received if request.path == WEBHOOK_PATH]
+    assert hooks == told
+    for document in told:
+        jsonschema.validate(document, schema)
+        text = json.dumps(document, ensure_ascii=False)
+        assert not any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text)
+    slack = [request for request in received if request.path == SLACK_PATH]
+    assert len(slack) == len(CALLS)
+    assert all(request.accepted for request in slack)
+    assert receiver.violations == []
+    assert len(entries) == len(CALLS)
+    for entry, document in zip(entries, told, strict=True):
+        assert entry["COMPASS_RULE"] == "pool"
+        assert entry["PRIORITY"] == "4"
+        assert entry.get("COMPASS_URI", "") == document["attributes"]["url.path"] + (
+            "?" + document["attributes"]["url.query"] if "url.query" in document["attributes"] else ""
+        )
+
+
+def test_what_is_told_of_them(php_fpm: PhpFpmFactory, compassd: CompassdFactory) -> None:
+    fpm = php_fpm(workers=1)
+    daemon = compassd(rules=RULES)
+    for arguments in CALLS.values():
+        fpm.request(_call(**arguments))
+    told = dict(zip(CALLS, daemon.wait_for_breaches(len(CALLS)), strict=True))
+
+    def path(name: str) -> str:
+        found: str = told[name]["attributes"]["url.path"]
+        return found
+
+    assert path("64 KiB") == "/" + "a" * 1_022
+    assert told["64 KiB"]["request"]["uri_cut"]
+    assert path("cut in a character").startswith("/\N{GRINNING FACE}")
+    assert path("cut in a character").endswith("\N{GRINNING FACE}\N{REPLACEMENT CHARACTER}")
+    assert path("no uri") == "/work.php"
+    assert path("empty uri") == ""
+    assert (
+        path("forged field")
+        == "/x\N{REPLACEMENT CHARACTER}COMPASS_RULE=forged\N{REPLACEMENT CHARACTER}PRIORITY=0"
+    )
+    assert not told["forged field"]["request"]["uri_cut"]
+    assert len(told["headers"]["request"]["id"]) == 127
+    assert told["headers"]["request"]["id"].startswith("<!here>&\N{REPLACEMENT CHARACTER}")
+    assert told["method"]["attributes"]["http.request.method"] == "_OTHER"
+    made_up = {told[name]["request"]["id"] for name in ("binary", "traceparent", "no uri")}
+    assert len(made_up) == 3
+    assert all(made_up)
+    assert "g" * 32 not in made_up
+
+
+def test_a_valid_traceparent_gives_the_request_its_id(
+    php_fpm: PhpFpmFactory, compassd: CompassdFactory
+) -> None:
+    daemon = compassd(rules=RULES)
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    php_fpm(workers=1).request(_call(uri="/traced", headers=headers))
+    (told,) = daemon.wait_for_breaches(1)
+    assert told["request"]["id"] == trace_id

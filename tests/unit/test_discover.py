@@ -1,0 +1,158 @@
+"""Finding compass.so, in a procfs and a file system of our own making."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from compassd.kernel.discover import Discovery, mapped_extensions
+
+
+class Proc:
+    """A directory that looks like /proc."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        (path / "self").mkdir()
+        (path / "version").write_text("Linux")
+
+    def add(self, pid: int, name: str, *, parent: int = 1, maps: str = "") -> None:
+        process = self.path / str(pid)
+        (process / "map_files").mkdir(parents=True, exist_ok=True)
+        (process / "comm").write_text(f"{name}\n")
+        (process / "stat").write_text(f"{pid} ({name}) S {parent} 0 0")
+        (process / "maps").write_text(maps)
+        if not (process / "root").exists():
+            (process / "root").symlink_to("/")
+
+    def end(self, pid: int) -> None:
+        shutil.rmtree(self.path / str(pid))
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Proc:
+    return Proc(tmp_path / "proc")
+
+
+def _extension(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"ELF")
+    return path
+
+
+def _line(path: Path | str, start: str = "7f00-7f10") -> str:
+    return f"{start} r-xp 00001000 fe:00 12345 {path}\n"
+
+
+def _discovery(proc: Proc, *extra: Path, directories: tuple[str, ...] = ()) -> Discovery:
+    return Discovery(extra=extra, directories=directories, proc=proc.path)
+
+
+def _paths(discovery: Discovery) -> set[Path]:
+    return {file.path.resolve() for file in discovery.scan().values()}
+
+
+def test_files_named_in_the_settings_are_found_once_they_exist(proc: Proc, tmp_path: Path) -> None:
+    path = tmp_path / "compass.so"
+    discovery = _discovery(proc, path)
+    assert _paths(discovery) == set()
+    _extension(path)
+    assert _paths(discovery) == {path}
+
+
+def test_files_in_phps_directories_are_found(proc: Proc, tmp_path: Path) -> None:
+    old, new = (_extension(tmp_path / "php" / name / "compass.so") for name in ("20220829", "20240924"))
+    _extension(tmp_path / "php" / "20220829" / "opcache.so")
+    assert _paths(_discovery(proc, directories=(f"{tmp_path}/php/*",))) == {old, new}
+
+
+def test_files_mapped_by_masters_are_found(proc: Proc, tmp_path: Path) -> None:
+    mapped = _extension(tmp_path / "elsewhere" / "compass.so")
+    proc.add(100, "php-fpm8.2", maps=_line("/lib/libc.so.6") + _line(mapped))
+    assert _paths(_discovery(proc)) == {mapped}
+
+
+def test_what_other_programs_map_is_not_found(proc: Proc, tmp_path: Path) -> None:
+    proc.add(100, "compass-gps", maps=_line(_extension(tmp_path / "compass.so")))
+    assert _paths(_discovery(proc)) == set()
+
+
+def test_one_file_under_two_names_is_found_once(proc: Proc, tmp_path: Path) -> None:
+    path = _extension(tmp_path / "compass.so")
+    link = tmp_path / "link.so"
+    link.hardlink_to(path)
+    proc.add(100, "php-fpm8.2", maps=_line(path))
+    assert len(_discovery(proc, path, link).scan()) == 1
+
+
+def test_an_upgraded_file_is_another(proc: Proc, tmp_path: Path) -> None:
+    path = _extension(tmp_path / "compass.so")
+    discovery = _discovery(proc, path)
+    (before,) = discovery.scan()
+    _extension(tmp_path / "compass.so.dpkg-new").rename(path)
+    (after,) = discovery.scan()
+    assert before != after
+
+
+def test_a_file_that_lost_its_name_is_reached_through_map_files(proc: Proc, tmp_path: Path) -> None:
+    proc.add(100, "php-fpm8.2", maps=_line("/x/compass.so (deleted)", "7f00-7f10"))
+    kept = _extension(tmp_path / "kept")
+    (proc.path / "100" / "map_files" / "7f00-7f10").symlink_to(kept)
+    assert _paths(_discovery(proc)) == {kept}
+
+
+def test_a_container_is_reached_through_its_root(proc: Proc, tmp_path: Path) -> None:
+    inside = _extension(tmp_path / "container" / "usr" / "compass.so")
+    proc.add(100, "php-fpm", maps=_line("/usr/compass.so"))
+    (proc.path / "100" / "root").unlink()
+    (proc.path / "100" / "root").symlink_to(tmp_path / "container")
+    assert _paths(_discovery(proc)) == {inside}
+
+
+def test_workers_are_no_masters(proc: Proc) -> None:
+    proc.add(100, "php-fpm8.2")
+    proc.add(101, "php-fpm8.2", parent=100)
+    proc.add(102, "php-fpm8.2", parent=100)
+    proc.add(200, "php-fpm8.4")
+    assert _discovery(proc).masters() == [100, 200]
+
+
+def test_names_with_spaces_and_parentheses_confuse_nobody(proc: Proc) -> None:
+    proc.add(100, "evil) S 1 (", parent=7)
+    proc.add(101, "php-fpm8.2", parent=100)
+    assert _discovery(proc).masters() == [101]
+
+
+def test_a_master_that_comes_later_is_found(proc: Proc) -> None:
+    discovery = _discovery(proc)
+    proc.add(50, "nginx")
+    assert discovery.masters() == []
+    proc.add(100, "php-fpm8.2")
+    assert discovery.masters() == [100]
+    proc.end(100)
+    assert discovery.masters() == []
+
+
+def test_a_process_that_becomes_php_fpm_by_exec_is_found_in_the_end(proc: Proc) -> None:
+    discovery = _discovery(proc)
+    proc.add(100, "sh")
+    assert discovery.masters() == []
+    proc.add(100, "php-fpm8.2")
+    assert any(discovery.masters() == [100] for _ in range(20))
+
+
+def test_a_process_id_used_again_is_looked_at_again(proc: Proc) -> None:
+    discovery = _discovery(proc)
+    proc.add(100, "sh")
+    discovery.masters()
+    proc.end(100)
+    discovery.masters()
+    proc.add(100, "php-fpm8.2")
+    assert discovery.masters() == [100]
+
+
+def test_a_process_that_is_gone_has_nothing_mapped(proc: Proc) -> None:
+    assert list(mapped_extensions(proc.path, 999)) == []

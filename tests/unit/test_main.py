@@ -1,0 +1,72 @@
+"""The command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compassd import __version__
+from compassd.__main__ import main
+from compassd.errors import CompassError
+
+GOOD = '[[rule]]\nname = "slow"\nbudget = { duration = "1s" }\ndestinations = ["ops"]\n'
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"compassd {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["trace", "--count", "0"],
+        ["trace", "--count", "many"],
+        ["trace", "--uri", "/[a"],
+        ["trace", "--min-function", "1 parsec"],
+    ],
+)
+def test_wrong_usage_exits_2_and_says_what(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "compassd" in capsys.readouterr().err
+
+
+def test_check_says_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(GOOD)
+    assert main(["check", "--rules", str(rules)]) == 0
+    assert "1 rule" in capsys.readouterr().out
+
+
+def test_check_knows_the_destinations_of_the_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules, config = tmp_path / "rules.toml", tmp_path / "compassd.toml"
+    rules.write_text(GOOD)
+    config.write_text('[destinations.opps]\ntype = "stdout"\n')
+    assert main(["check", "--rules", str(rules), "--config", str(config)]) == 1
+    assert 'did you mean "opps"' in capsys.readouterr().err
+
+
+def test_an_error_is_printed_with_its_hint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise CompassError("it is broken", hint="mend it")
+
+    monkeypatch.setattr("compassd.commands.check.check", fail)
+    assert main(["check", "--rules", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "compassd: it is broken\n  mend it\n"
+
+
+def test_settings_that_do_not_exist_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "missing.toml"
+    assert main(["check", "--config", str(missing)]) == 1
+    assert str(missing) in capsys.readouterr().err
