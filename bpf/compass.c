@@ -3,10 +3,13 @@
  * The kernel side of Compass: sees the start and the end of every PHP-FPM request, counts all, and sends to
  * user space those over the smallest budget.
  *
- * Compiled by bcc when compassd starts. Uprobes can be preempted, so nothing here uses per-CPU scratch memory:
- * records are filled in the ring buffer itself, and counters are added to atomically.
+ * Compiled by bcc when compassd starts. Uprobes can be preempted, so nothing here uses per-CPU scratch
+ * memory: records are filled in the ring buffer itself, and counters are added to atomically.
  */
+/* The kernel compares the text, blanks and all. */
+/* clang-format off */
 #define BPF_LICENSE Dual MIT/GPL
+/* clang-format on */
 
 #include <uapi/linux/ptrace.h>
 

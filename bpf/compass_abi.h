@@ -11,12 +11,11 @@
  * convention passes it (rdi, rsi, rdx, rcx, r8, r9), so that one eBPF program fits every build of the
  * extension; compassd refuses to attach to a file whose ELF notes say otherwise.
  *
- *   fpm_request_init     (const char *id, const char *uri, const char *method, const struct compass_request *)
- *   fpm_request_shutdown (const char *id, const char *uri, const char *method, const struct compass_request *,
- *                         uint64_t duration_ns, int64_t status)
- *   php_function_begin   (const char *id, const char *function, const char *class, uint64_t depth)
- *   php_function_end     (const char *id, const char *function, const char *class, uint64_t elapsed_ns,
- *                         const struct compass_call *)
+ *   fpm_request_init:     const char *id, *uri, *method; const struct compass_request *
+ *   fpm_request_shutdown: const char *id, *uri, *method; const struct compass_request *;
+ *                         uint64_t duration_ns; int64_t status
+ *   php_function_begin:   const char *id, *function, *class; uint64_t depth
+ *   php_function_end:     const char *id, *function, *class; uint64_t elapsed_ns; const struct compass_call *
  *
  * Strings are NUL-terminated and never NULL; an absent one is "". They hold whatever the client sent:
  * bounded, but neither UTF-8 nor printable.
@@ -121,7 +120,7 @@ struct compass_request {
 
 /* One finished call of a function, for php_function_end. */
 struct compass_call {
-	const char *file; /* where a user function is defined; "" for an internal one */
+	const char *file;  /* where a user function is defined; "" for an internal one */
 	uint64_t start_ns; /* CLOCK_MONOTONIC, ns */
 	uint32_t line;     /* first line of the definition, 0 for an internal function */
 	uint32_t depth;    /* callers above it that the extension saw; 0 for the script itself */

@@ -25,10 +25,10 @@ static ZEND_INI_MH(on_update_activity)
 PHP_INI_BEGIN()
 STD_PHP_INI_BOOLEAN("compass.enabled", "1", PHP_INI_SYSTEM, on_update_activity, enabled, zend_compass_globals,
     compass_globals)
-STD_PHP_INI_BOOLEAN("compass.function_probes", "0", PHP_INI_SYSTEM, OnUpdateBool, function_probes,
+STD_PHP_INI_BOOLEAN("compass.function_probes", "0", PHP_INI_SYSTEM, on_update_activity, function_probes,
     zend_compass_globals, compass_globals)
 STD_PHP_INI_BOOLEAN(
-    "compass.cli", "0", PHP_INI_SYSTEM, OnUpdateBool, cli, zend_compass_globals, compass_globals)
+    "compass.cli", "0", PHP_INI_SYSTEM, on_update_activity, cli, zend_compass_globals, compass_globals)
 PHP_INI_END()
 
 static bool is_fpm(void)

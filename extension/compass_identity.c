@@ -46,8 +46,8 @@ static bool is_valid_traceparent(const char *header)
 		return false;
 	}
 	return header[TRACE_ID_AT - 1] == '-' && is_nonzero_hex(header + TRACE_ID_AT, TRACE_ID_LENGTH) &&
-		header[PARENT_ID_AT - 1] == '-' && is_nonzero_hex(header + PARENT_ID_AT, PARENT_ID_LENGTH) &&
-		header[FLAGS_AT - 1] == '-' && is_hex(header + FLAGS_AT, 2);
+	       header[PARENT_ID_AT - 1] == '-' && is_nonzero_hex(header + PARENT_ID_AT, PARENT_ID_LENGTH) &&
+	       header[FLAGS_AT - 1] == '-' && is_hex(header + FLAGS_AT, 2);
 }
 
 /* The wall clock, because the monotonic one begins anew with every boot and process ids come back. */
@@ -63,7 +63,7 @@ static void make_id(char id[COMPASS_ID_SIZE], uint64_t start_ns)
 }
 
 void compass_identity_request_id(
-	char id[COMPASS_ID_SIZE], const char *x_request_id, const char *traceparent, uint64_t start_ns)
+    char id[COMPASS_ID_SIZE], const char *x_request_id, const char *traceparent, uint64_t start_ns)
 {
 	if (x_request_id && x_request_id[0] != '\0') {
 		compass_text_copy(id, COMPASS_ID_SIZE, x_request_id);

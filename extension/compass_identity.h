@@ -12,7 +12,7 @@
  * else one made of host name, process and start. The headers may be NULL; start_ns is CLOCK_MONOTONIC.
  */
 void compass_identity_request_id(
-	char id[COMPASS_ID_SIZE], const char *x_request_id, const char *traceparent, uint64_t start_ns);
+    char id[COMPASS_ID_SIZE], const char *x_request_id, const char *traceparent, uint64_t start_ns);
 
 /* Writes the name of the pool this process works for, "" outside an FPM worker. */
 void compass_identity_pool(char pool[COMPASS_POOL_SIZE]);

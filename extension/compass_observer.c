@@ -58,9 +58,9 @@ static struct name name_of(const zend_execute_data *call)
 	const zend_function *function = call->func;
 
 	return (struct name){
-		.function = function->common.function_name ? readable(function->common.function_name)
-												   : name_of_script(call),
-		.class_name = function->common.scope ? readable(function->common.scope->name) : "",
+	    .function =
+	        function->common.function_name ? readable(function->common.function_name) : name_of_script(call),
+	    .class_name = function->common.scope ? readable(function->common.scope->name) : "",
 	};
 }
 
@@ -106,7 +106,8 @@ static void begin_call(zend_execute_data *call)
 	entry->start_ns = compass_clock_ns(CLOCK_MONOTONIC);
 }
 
-static void report_end(const zend_execute_data *call, const struct compass_calls_entry *entry, uint64_t end_ns)
+static void report_end(
+    const zend_execute_data *call, const struct compass_calls_entry *entry, uint64_t end_ns)
 {
 	const char *id = compass_request_id();
 	struct compass_call details = {.file = "", .start_ns = entry->start_ns, .depth = entry->depth};

@@ -29,7 +29,7 @@ volatile unsigned short COMPASS_SEMAPHORE(php_function_end) SEMAPHORE_PLACE;
 #endif
 
 ONE_SITE void compass_probes_request_init(
-	const char *id, const char *uri, const char *method, const struct compass_request *request)
+    const char *id, const char *uri, const char *method, const struct compass_request *request)
 {
 	register const char *a1 __asm__("rdi") = id;
 	register const char *a2 __asm__("rsi") = uri;
@@ -40,7 +40,7 @@ ONE_SITE void compass_probes_request_init(
 }
 
 ONE_SITE void compass_probes_request_shutdown(const char *id, const char *uri, const char *method,
-	const struct compass_request *request, uint64_t duration_ns, int64_t status)
+    const struct compass_request *request, uint64_t duration_ns, int64_t status)
 {
 	register const char *a1 __asm__("rdi") = id;
 	register const char *a2 __asm__("rsi") = uri;
@@ -53,7 +53,7 @@ ONE_SITE void compass_probes_request_shutdown(const char *id, const char *uri, c
 }
 
 ONE_SITE void compass_probes_function_begin(
-	const char *id, const char *function, const char *class_name, uint64_t depth)
+    const char *id, const char *function, const char *class_name, uint64_t depth)
 {
 	register const char *a1 __asm__("rdi") = id;
 	register const char *a2 __asm__("rsi") = function;
@@ -64,7 +64,7 @@ ONE_SITE void compass_probes_function_begin(
 }
 
 ONE_SITE void compass_probes_function_end(const char *id, const char *function, const char *class_name,
-	uint64_t elapsed_ns, const struct compass_call *call)
+    uint64_t elapsed_ns, const struct compass_call *call)
 {
 	register const char *a1 __asm__("rdi") = id;
 	register const char *a2 __asm__("rsi") = function;

@@ -30,15 +30,15 @@ extern volatile unsigned short COMPASS_SEMAPHORE(php_function_end);
 #endif
 
 void compass_probes_request_init(
-	const char *id, const char *uri, const char *method, const struct compass_request *request);
+    const char *id, const char *uri, const char *method, const struct compass_request *request);
 
 void compass_probes_request_shutdown(const char *id, const char *uri, const char *method,
-	const struct compass_request *request, uint64_t duration_ns, int64_t status);
+    const struct compass_request *request, uint64_t duration_ns, int64_t status);
 
 void compass_probes_function_begin(
-	const char *id, const char *function, const char *class_name, uint64_t depth);
+    const char *id, const char *function, const char *class_name, uint64_t depth);
 
 void compass_probes_function_end(const char *id, const char *function, const char *class_name,
-	uint64_t elapsed_ns, const struct compass_call *call);
+    uint64_t elapsed_ns, const struct compass_call *call);
 
 #endif /* COMPASS_PROBES_H */

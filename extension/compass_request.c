@@ -69,8 +69,8 @@ static void describe(void)
 	request.size = sizeof(request);
 	compass_layout_fill(&request.layout);
 
-	compass_identity_request_id(request.id, cgi_variable("HTTP_X_REQUEST_ID"),
-		cgi_variable("HTTP_TRACEPARENT"), request.start_ns);
+	compass_identity_request_id(
+	    request.id, cgi_variable("HTTP_X_REQUEST_ID"), cgi_variable("HTTP_TRACEPARENT"), request.start_ns);
 	compass_identity_pool(request.pool);
 	compass_text_copy(request.method, COMPASS_METHOD_SIZE, SG(request_info).request_method);
 	compass_text_copy(request.host, COMPASS_HOST_SIZE, cgi_variable("HTTP_HOST"));
@@ -124,8 +124,8 @@ static void report_end(void)
 	/* PHP leaves 0 where the script set none, and the web server makes it 200. */
 	request.status = status > 0 ? (uint32_t)status : 200;
 
-	compass_probes_request_shutdown(request.id, request.uri, request.method, &request,
-		request.duration_ns, request.status);
+	compass_probes_request_shutdown(
+	    request.id, request.uri, request.method, &request, request.duration_ns, request.status);
 }
 
 void compass_request_end(void)

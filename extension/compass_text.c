@@ -27,7 +27,8 @@ size_t compass_text_fit(size_t size, const char *text, size_t length)
 	if (length <= kept) {
 		return length;
 	}
-	/* A sequence has at most three continuation bytes; with more, this is not UTF-8 and may be cut anywhere. */
+	/* A sequence has at most three continuation bytes; with more, this is not UTF-8 and may be cut anywhere.
+	 */
 	for (size_t back = 0; back <= 3 && back < kept; back++) {
 		if (!is_continuation(text[kept - back])) {
 			return kept - back;

@@ -44,7 +44,7 @@ ZEND_FUNCTION(Compass_transaction)
 	struct compass_request *request;
 
 	ZEND_PARSE_PARAMETERS_START(1, 1)
-		Z_PARAM_STR(name)
+	Z_PARAM_STR(name)
 	ZEND_PARSE_PARAMETERS_END();
 
 	if (!check_name(1, name)) {
@@ -86,8 +86,8 @@ ZEND_FUNCTION(Compass_tag)
 	struct compass_tag *tag;
 
 	ZEND_PARSE_PARAMETERS_START(2, 2)
-		Z_PARAM_STR(key)
-		Z_PARAM_STR(value)
+	Z_PARAM_STR(key)
+	Z_PARAM_STR(value)
 	ZEND_PARSE_PARAMETERS_END();
 
 	if (!check_name(1, key) || !check_text(2, value)) {

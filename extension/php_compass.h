@@ -28,9 +28,9 @@
 
 /* The INI settings. All are PHP_INI_SYSTEM: an FPM pool can override them, a script cannot. */
 ZEND_BEGIN_MODULE_GLOBALS(compass)
-	bool enabled;         /* compass.enabled */
-	bool function_probes; /* compass.function_probes */
-	bool cli;             /* compass.cli: be active under every SAPI, for tests */
+bool enabled;         /* compass.enabled */
+bool function_probes; /* compass.function_probes */
+bool cli;             /* compass.cli: be active under every SAPI, for tests */
 ZEND_END_MODULE_GLOBALS(compass)
 
 ZEND_EXTERN_MODULE_GLOBALS(compass)
