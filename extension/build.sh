@@ -60,14 +60,15 @@ sync_copy() {
     sync_copy
     cd "$outdir"
     wanted="$php_config $("$php_config" --version) $configure_option"
-    if [ ! -f Makefile ] || [ config.m4 -nt Makefile ] || [ "$(cat .configured 2> /dev/null)" != "$wanted" ]; then
+    if [ ! -f Makefile ] || [ -n "$(find config.m4 -newer Makefile)" ] || [ "$(cat .configured 2> /dev/null)" != "$wanted" ]; then
         rm -f .configured
         [ ! -f Makefile ] || make -s distclean
         "$phpize"
         ./configure --quiet --with-php-config="$php_config" --enable-compass "$configure_option"
         echo "$wanted" > .configured
     fi
-    make -s -j"$(nproc)" EXTRA_CFLAGS="-Werror"
+    # shellcheck disable=SC2016 # make expands these
+    make -s -j"$(nproc)" EXTRA_CFLAGS=-Werror LIBTOOL='$(SHELL) $(top_builddir)/libtool --silent'
 } >&2
 
 echo "$outdir/modules/compass.so"

@@ -78,7 +78,9 @@ class Journald:
 
     def command(self, words: Sequence[str | Path]) -> list[str]:
         """Return words as a command that runs where this journald is the journal."""
-        return ["nsenter", f"--mount=/proc/{self._process.pid}/ns/mnt", "--", *map(str, words)]
+        # With its root as well: a namespace's own root is not that of whoever made it in a chroot.
+        enter = ["nsenter", f"--target={self._process.pid}", "--mount", "--root", "--wdns=/", "--"]
+        return [*enter, *map(str, words)]
 
     def run(self, words: Sequence[str | Path], *, text: str = "") -> str:
         """Run a command there with text as its input, and return its output; raise LabError if it fails."""
