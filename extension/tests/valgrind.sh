@@ -68,9 +68,9 @@ pm = static
 pm.max_children = 1
 CONF
     # PHP's own allocator would hide what is done to single blocks; what PHP unloads must keep its names.
-    USE_ZEND_ALLOC=0 valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect \
+    USE_ZEND_ALLOC=0 valgrind --leak-check=full --show-leak-kinds=definite,indirect \
         --errors-for-leak-kinds=definite,indirect --error-exitcode=99 --keep-debuginfo=yes --num-callers=40 \
-        --verbose --log-file="$run/valgrind.%p" \
+        --log-file="$run/valgrind.%p" \
         "/usr/sbin/php-fpm$version" -n -R -y "$run/fpm.conf" "$@" > "$run/output" 2>&1 &
     master=$!
     # A hundred seconds: valgrind starts slowly on a busy machine.
@@ -128,7 +128,7 @@ if [ "$lost" -gt 0 ]; then
         show armed
         die "$lost bytes lost, $plain without the extension"
     fi
-    echo "valgrind: PHP $version: $REQUESTS requests, no errors, $lost bytes lost but by PHP itself"
+    echo "valgrind: PHP $version: $REQUESTS requests, no errors of the extension, $lost bytes lost by PHP itself"
 else
-    echo "valgrind: PHP $version: $REQUESTS requests, no errors, nothing lost"
+    echo "valgrind: PHP $version: $REQUESTS requests, no errors of the extension, nothing lost"
 fi
