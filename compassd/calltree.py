@@ -1,0 +1,185 @@
+"""Where the time of a request went: a tree of calls, with the time spent in each. Pure.
+
+The kernel walks PHP's stack when its clock ticks in a worker, and when a worker leaves the processor. What
+it finds is a tree: a node is a place in the code, reached by the path of places above it. Time on the
+processor is counted in whole ticks, so it is an estimate; time off the processor is measured exactly.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+NO_PARENT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A place in the code.
+
+    Attributes:
+        function: Function, or Class::method; {main} for code outside of functions.
+        file: Where the function is, "" for an internal one.
+        line: The line it was at, which is the line of its call to the next frame; 0 for an internal function.
+    """
+
+    function: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A frame reached by one path, with the time spent in it itself.
+
+    Attributes:
+        frame: The place.
+        parent: Index of the caller's node, less than this node's own; NO_PARENT for a root.
+        on_ns: Time on the processor, ns.
+        off_ns: Time off the processor, ns: it waited for something, or others had the processor.
+        waits: How often it waited.
+    """
+
+    frame: Frame
+    parent: int
+    on_ns: int
+    off_ns: int
+    waits: int
+
+    @property
+    def self_ns(self) -> int:
+        """All time spent in the frame itself, ns."""
+        return self.on_ns + self.off_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Time in a frame and everything it called, ns, and waits."""
+
+    on_ns: int = 0
+    off_ns: int = 0
+    waits: int = 0
+
+    @property
+    def all_ns(self) -> int:
+        """On and off the processor together, ns."""
+        return self.on_ns + self.off_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One frame of the hot path.
+
+    Attributes:
+        frame: The place.
+        totals: Time in it and below.
+        share: Of the request's duration, 0 to 1.
+    """
+
+    frame: Frame
+    totals: Totals
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTree:
+    """The calls of one request.
+
+    Attributes:
+        duration_ns: Of the request, ns. On, off and unattributed time add up to it.
+        nodes: Parents before their children.
+        other: Time that found no room in the tree.
+        cut_stacks: Stacks deeper than the bound; they are cut at the root.
+        walks: How many stacks were walked.
+        walk_ns: What that took, ns.
+    """
+
+    duration_ns: int
+    nodes: tuple[Node, ...]
+    other: Totals = Totals()
+    cut_stacks: int = 0
+    walks: int = 0
+    walk_ns: int = 0
+
+    def totals(self) -> list[Totals]:
+        """Return for each node the time in it and everything below."""
+        on, off, waits = (
+            [getattr(node, name) for node in self.nodes] for name in ("on_ns", "off_ns", "waits")
+        )
+        for index in range(len(self.nodes) - 1, -1, -1):
+            parent = self.nodes[index].parent
+            if parent != NO_PARENT:
+                on[parent] += on[index]
+                off[parent] += off[index]
+                waits[parent] += waits[index]
+        return [Totals(*values) for values in zip(on, off, waits, strict=True)]
+
+    def attributed(self) -> Totals:
+        """Return the time that is accounted for, what found no room included."""
+        return Totals(
+            self.other.on_ns + sum(node.on_ns for node in self.nodes),
+            self.other.off_ns + sum(node.off_ns for node in self.nodes),
+            self.other.waits + sum(node.waits for node in self.nodes),
+        )
+
+    @property
+    def unattributed_ns(self) -> int:
+        """Time of the request that is not accounted for, ns; never negative."""
+        return max(0, self.duration_ns - self.attributed().all_ns)
+
+    def hot_path(self) -> list[Step]:
+        """Return the path from a root to the heaviest leaf: at each node to the child with the most time.
+
+        It ends at a node in which itself more time was spent than in any of its children.
+        """
+        totals = self.totals()
+        children = self._children()
+        path: list[Step] = []
+        candidates: Sequence[int] = children[NO_PARENT]
+        own_ns = 0
+        while candidates:
+            heaviest = max(candidates, key=lambda index: totals[index].all_ns)
+            if totals[heaviest].all_ns <= own_ns:
+                break
+            node = self.nodes[heaviest]
+            share = totals[heaviest].all_ns / self.duration_ns if self.duration_ns else 0.0
+            path.append(Step(node.frame, totals[heaviest], share))
+            own_ns = node.self_ns
+            candidates = children[heaviest]
+        return path
+
+    def top_self(self, count: int) -> list[tuple[Frame, Totals]]:
+        """Return the places in which themselves most time was spent, over all paths, most first."""
+        places = self._by_place()
+        return sorted(places.items(), key=lambda item: -item[1].all_ns)[:count]
+
+    def wait_places(self, count: int) -> list[tuple[Frame, Totals]]:
+        """Return the places that waited, over all paths, those that waited longest first."""
+        places = ((place, totals) for place, totals in self._by_place().items() if totals.waits)
+        return sorted(places, key=lambda item: (-item[1].off_ns, -item[1].waits))[:count]
+
+    def place(self, index: int) -> Frame:
+        """Return where a node's frame is in the user's code: an internal function is where it is called."""
+        frame, parent = self.nodes[index].frame, self.nodes[index].parent
+        while parent != NO_PARENT and not frame.file:
+            above = self.nodes[parent].frame
+            frame, parent = Frame(frame.function, above.file, above.line), self.nodes[parent].parent
+        return frame
+
+    def _by_place(self) -> dict[Frame, Totals]:
+        places: dict[Frame, Totals] = {}
+        for index, node in enumerate(self.nodes):
+            if node.self_ns or node.waits:
+                place = self.place(index)
+                sofar = places.get(place, Totals())
+                places[place] = Totals(
+                    sofar.on_ns + node.on_ns, sofar.off_ns + node.off_ns, sofar.waits + node.waits
+                )
+        return places
+
+    def _children(self) -> dict[int, list[int]]:
+        children: dict[int, list[int]] = defaultdict(list)
+        for index, node in enumerate(self.nodes):
+            children[node.parent].append(index)
+        return children
