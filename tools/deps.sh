@@ -16,4 +16,4 @@ if [[ $(id -u) -ne 0 ]]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update --quiet=2
-apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}" </dev/null
+apt-get install --quiet=2 -o Dpkg::Use-Pty=0 --yes --no-install-recommends "${missing[@]}" </dev/null

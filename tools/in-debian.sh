@@ -18,7 +18,6 @@ if [[ $(id -u) -ne 0 ]]; then
 fi
 
 create_tree() {
-	"$checkout/tools/deps.sh" debootstrap git
 	mkdir -p "$(dirname "$tree")"
 	local new=$tree.new
 	# What an interrupted run left. debootstrap mounts /proc and /sys in it; its namespace has ended with it.
@@ -48,6 +47,7 @@ copy_checkout() {
 	)
 }
 
+"$checkout/tools/deps.sh" debootstrap git
 [[ -d $tree ]] || create_tree
 copy_checkout
 # shellcheck disable=SC2016 # expanded by the inner shell
