@@ -29,7 +29,8 @@
 struct in_flight {
 	u64 start_ns;
 	u32 functions_lost;
-	u32 reserved;
+	/* It has ended. Kept until the next one begins, or the process ends: see is_repeated(). */
+	u32 is_finished;
 };
 
 /* The numbers at the beginning of struct compass_request, up to its layout. */
@@ -87,6 +88,15 @@ static inline int read_head(struct request_head *head, const void *address)
 	return 0;
 }
 
+/*
+ * Two files can be one inode to the kernel and two to user space: layers that containers share. Both
+ * attachments then fire for one request, one right after the other.
+ */
+static inline int is_repeated(struct in_flight *flight, u64 start_ns, u32 is_finished)
+{
+	return flight && flight->start_ns == start_ns && flight->is_finished == is_finished;
+}
+
 int on_request_init(struct pt_regs *ctx)
 {
 	const void *request = (const void *)PT_REGS_PARM4(ctx);
@@ -94,7 +104,7 @@ int on_request_init(struct pt_regs *ctx)
 	struct request_head head = {};
 	struct in_flight flight = {};
 
-	if (read_head(&head, request))
+	if (read_head(&head, request) || is_repeated(requests.lookup(&pid), head.start_ns, 0))
 		return 0;
 	count(COUNTER_STARTED);
 	flight.start_ns = head.start_ns;
@@ -115,13 +125,18 @@ int on_request_shutdown(struct pt_regs *ctx)
 	int zero = 0;
 
 	flight = requests.lookup(&pid);
-	if (flight) {
+	if (read_head(&head, request) || is_repeated(flight, head.start_ns, 1))
+		return 0;
+	if (flight && flight->start_ns == head.start_ns) {
 		functions_lost = flight->functions_lost;
 		start_seen = 1;
-		requests.delete(&pid);
+		flight->is_finished = 1;
+	} else {
+		struct in_flight finished = {.start_ns = head.start_ns, .is_finished = 1};
+
+		if (requests.update(&pid, &finished))
+			count(COUNTER_UNTRACKED);
 	}
-	if (read_head(&head, request))
-		return 0;
 	count(COUNTER_FINISHED);
 	count_duration(head.duration_ns);
 	if (!start_seen)
@@ -171,7 +186,7 @@ int on_function_end(struct pt_regs *ctx)
 		return 0;
 	/* A request that began before the probes were attached cannot be traced completely. */
 	flight = requests.lookup(&pid);
-	if (!flight)
+	if (!flight || flight->is_finished)
 		return 0;
 	record = function_end.ringbuf_reserve(sizeof(*record));
 	if (!record) {
@@ -207,12 +222,15 @@ int on_process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	u32 pid = id >> 32;
+	struct in_flight *flight;
 
 	if (pid != (u32)id)
 		return 0;
-	if (requests.lookup(&pid)) {
-		requests.delete(&pid);
+	flight = requests.lookup(&pid);
+	if (!flight)
+		return 0;
+	if (!flight->is_finished)
 		count(COUNTER_DIED);
-	}
+	requests.delete(&pid);
 	return 0;
 }

@@ -127,9 +127,15 @@ struct compass_call {
 };
 
 /*
- * The extension's word of state, a uint32_t alone in the ELF section ".compass.state", so that
- * `compassd doctor` can read it in a running php-fpm worker: loaded is not the same as active.
+ * Alone in the extension's ELF section ".compass.state". version and request_size can be read from the file,
+ * before attaching to it; flags in a running php-fpm worker, as loaded is not the same as active.
  */
+struct compass_state {
+	uint32_t version;      /* COMPASS_ABI_VERSION */
+	uint32_t request_size; /* sizeof(struct compass_request) */
+	uint32_t flags;        /* COMPASS_STATE_* */
+};
+
 #define COMPASS_STATE_ACTIVE 1u
 #define COMPASS_STATE_FUNCTION_PROBES 2u
 

@@ -44,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_rules(check)
     check.set_defaults(command=_check)
 
-    trace = commands.add_parser("trace", help="print complete function traces of requests as JSON")
+    trace = commands.add_parser(
+        "trace", help="print complete function traces of requests as JSON, query strings included"
+    )
     _add_config(trace)
     trace.add_argument("--uri", type=_glob, metavar="GLOB", help="only requests whose path matches")
     trace.add_argument("--count", type=_positive, default=1, metavar="N", help="end after N (default: 1)")

@@ -27,6 +27,13 @@ _POLL_MS = 250
 
 _NS_PER_S = 1_000_000_000
 
+_LOSSES = {
+    Counter.LOST: "%d requests over budget were lost: they came faster than they could be read",
+    Counter.FOREIGN: "%d probes of another release of the extension were not understood: upgrade it",
+    Counter.UNREADABLE: "%d requests could not be read from PHP's memory",
+    Counter.UNTRACKED: "%d requests found no room in the table of running requests",
+}
+
 
 @dataclass(slots=True)
 class Daemon:
@@ -54,6 +61,7 @@ class Daemon:
     _next_scan: float = 0.0
     _breaches: int = 0
     _undecodable: int = 0
+    _losses: dict[Counter, int] = field(default_factory=lambda: dict.fromkeys(Counter, 0))
 
     def run(self) -> None:
         """Run until a signal asks to stop.
@@ -100,6 +108,15 @@ class Daemon:
     def _scan(self) -> None:
         self._next_scan = time.monotonic() + self.settings.rescan_interval / _NS_PER_S
         self._attachments.update(self._discovery.scan())
+        self._report_losses()
+
+    def _report_losses(self) -> None:
+        """Log every counter of losses that has risen since the last time."""
+        counters = self.program.counters()
+        for counter, text in _LOSSES.items():
+            if counters[counter] > self._losses[counter]:
+                log.warning(text, counters[counter] - self._losses[counter])
+                self._losses[counter] = counters[counter]
 
     def _use(self, rules: RuleSet) -> None:
         self._rules = rules
@@ -120,7 +137,7 @@ class Daemon:
             len(self._rules.rules),
             ", ".join(self._destinations),
         )
-        if not files:
+        if not files and not self._attachments.refused:
             log.warning(
                 "no compass.so found: install the extension for PHP-FPM; looking again every %g s",
                 self.settings.rescan_interval / _NS_PER_S,

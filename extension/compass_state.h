@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The word that tells `compassd doctor` whether Compass is active in this process. See compass_abi.h. */
+/* What compassd reads from outside: the ABI of this build, and whether it is active. See compass_abi.h. */
 #ifndef COMPASS_STATE_H
 #define COMPASS_STATE_H
 

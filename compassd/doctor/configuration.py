@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from requests.utils import get_environ_proxies, select_proxy
 
 from compassd.doctor.finding import Finding, Verdict
 from compassd.errors import ConfigurationError
@@ -68,12 +72,21 @@ def _check_destination(name: str, destination: DestinationSettings) -> Iterator[
 
 
 def _check_connection(subject: str, url: str) -> Finding:
-    """Connect and hang up. The URL's path may be a secret and is never shown."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    """Connect, to the proxy if the environment names one, and hang up.
+
+    The URL's path may be a secret and is never shown.
+    """
+    target = urlsplit(url)
+    proxy = select_proxy(url, get_environ_proxies(url))
+    via = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else target
+    host, port = via.hostname or "", via.port or _PORTS[via.scheme]
+    name = f"the proxy {host}:{port}" if proxy else f"{host}:{port}"
     try:
-        socket.create_connection((host, port), _CONNECT_S).close()
-    except OSError as error:
-        mend = "check name resolution, the firewall and proxies"
-        return Finding(Verdict.FAIL, subject, f"{host}:{port} cannot be reached: {error}", mend)
-    return Finding(Verdict.OK, subject, f"{host}:{port} accepts connections; nothing was sent")
+        with socket.create_connection((host, port), _CONNECT_S) as connection:
+            if via.scheme == "https":
+                context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE"))
+                context.wrap_socket(connection, server_hostname=host).close()
+    except (OSError, UnicodeError) as error:
+        mend = "check name resolution, the firewall, certificates and proxies"
+        return Finding(Verdict.FAIL, subject, f"{name} cannot be reached: {error}", mend)
+    return Finding(Verdict.OK, subject, f"{name} answers; nothing was sent")

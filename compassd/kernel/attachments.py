@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compassd.errors import KernelError
-from compassd.kernel.discover import ExtensionFile
+from compassd.kernel.discover import ExtensionFile, Identity
 from compassd.kernel.program import Program
 from compassd.kernel.usdt import REQUEST_PROBES, read_extension
 
@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 
 # The function probe first: a request whose start is seen is then seen with all its calls.
 TRACE_PROBES = ("php_function_end", *REQUEST_PROBES)
-
-Inode = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -41,36 +39,40 @@ class Attachments:
 
     program: Program
     probes: tuple[str, ...] = REQUEST_PROBES
-    _attached: dict[Inode, _Attached] = field(default_factory=dict)
-    _refused: set[Inode] = field(default_factory=set)
+    _attached: dict[Identity, _Attached] = field(default_factory=dict)
+    _refused: dict[Identity, str] = field(default_factory=dict)
 
     @property
     def paths(self) -> list[Path]:
         """The files attached to, sorted."""
         return sorted(attached.path for attached in self._attached.values())
 
-    def update(self, found: Mapping[Inode, ExtensionFile]) -> bool:
-        """Attach to the files that are new, detach from those that are gone; return whether anything changed.
+    @property
+    def refused(self) -> int:
+        """How many files there are that cannot be attached to."""
+        return len(self._refused)
 
-        A file that cannot be attached to is logged once, with the reason, and not tried again.
+    def update(self, found: Mapping[Identity, ExtensionFile]) -> None:
+        """Attach to the files that are new, detach from those that are gone.
+
+        A file that cannot be attached to is tried again at every update, as the reason may pass, and logged
+        when the reason is a new one.
         """
-        gone = self._attached.keys() - found.keys()
-        for inode in gone:
-            self._detach(inode)
-        self._refused &= found.keys()
-        new = found.keys() - self._attached.keys() - self._refused
-        for inode in new:
+        for identity in self._attached.keys() - found.keys():
+            self._detach(identity)
+        refused, self._refused = self._refused, {}
+        for identity in found.keys() - self._attached.keys():
             try:
-                self._attach(found[inode])
+                self._attach(found[identity])
             except KernelError as error:
-                self._refused.add(inode)
-                log.error("%s", error.advice)  # noqa: TRY400 - the message says it all
-        return bool(gone or new)
+                self._refused[identity] = error.advice
+                if refused.get(identity) != error.advice:
+                    log.error("%s", error.advice)  # noqa: TRY400 - the message says it all
 
     def close(self) -> None:
         """Detach from every file."""
-        for inode in list(self._attached):
-            self._detach(inode)
+        for identity in list(self._attached):
+            self._detach(identity)
 
     def _attach(self, file: ExtensionFile) -> None:
         probes = read_extension(file.path).probes
@@ -81,11 +83,11 @@ class Attachments:
         except KernelError:
             _close(descriptors)
             raise
-        self._attached[file.inode] = _Attached(file.path, descriptors)
+        self._attached[file.identity] = _Attached(file.path, descriptors)
         log.info("attached to %s", file.path)
 
-    def _detach(self, inode: Inode) -> None:
-        attached = self._attached.pop(inode)
+    def _detach(self, identity: Identity) -> None:
+        attached = self._attached.pop(identity)
         _close(attached.descriptors)
         log.info("detached from %s", attached.path)
 

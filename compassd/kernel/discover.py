@@ -12,8 +12,12 @@ EXTENSION = "compass.so"
 # Debian's packages, then PHP's own `make install`.
 EXTENSION_DIRECTORIES = ("/usr/lib/php/*", "/usr/lib/php/*/*", "/usr/local/lib/php/extensions/*")
 
-# How many scans a process that is not php-fpm stays uninteresting: it may yet become php-fpm by exec().
-_SCANS_UNTIL_RECHECK = 12
+# How many scans a process that was no master stays uninteresting: it may become one by exec(), or by the end
+# of the process that started it.
+_SCANS_UNTIL_RECHECK = 3
+
+# What a probe is attached to: device, inode, and, as a file can be overwritten, its time and size.
+Identity = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +25,11 @@ class ExtensionFile:
     """One file of the extension.
 
     Attributes:
-        inode: Device and inode number: what a probe is attached to.
+        identity: What tells it from every other file, and from itself once it was overwritten.
         path: A path that opens it, which may lead through /proc into another mount namespace.
     """
 
-    inode: tuple[int, int]
+    identity: Identity
     path: Path
 
 
@@ -45,14 +49,14 @@ class Discovery:
     _uninteresting: set[int] = field(default_factory=set)
     _scans: int = 0
 
-    def scan(self) -> dict[tuple[int, int], ExtensionFile]:
-        """Return the files that exist now, by inode. Never raises: what cannot be read is not found."""
-        found: dict[tuple[int, int], ExtensionFile] = {}
+    def scan(self) -> dict[Identity, ExtensionFile]:
+        """Return the files that exist now. Never raises: what cannot be read is not found."""
+        found: dict[Identity, ExtensionFile] = {}
         for path in (*self.extra, *self._installed(), *self._mapped()):
             with contextlib.suppress(OSError):
                 status = path.stat()
-                inode = (status.st_dev, status.st_ino)
-                found.setdefault(inode, ExtensionFile(inode, path))
+                identity = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+                found.setdefault(identity, ExtensionFile(identity, path))
         return found
 
     def _installed(self) -> Iterator[Path]:
@@ -103,7 +107,8 @@ def parent(proc: Path, pid: int) -> int:
 def mapped_extensions(proc: Path, pid: int) -> Iterable[Path]:
     """Return paths that open the compass.so which process pid has mapped.
 
-    A file that was replaced since is reached through map_files, as its name now leads to another.
+    Its name leads to it from the root of the process, unless the file was replaced since, or the process is
+    in a chroot, where the name already has the way to the root in it. Then it is reached through map_files.
     """
     process = proc / str(pid)
     try:
@@ -114,11 +119,18 @@ def mapped_extensions(proc: Path, pid: int) -> Iterable[Path]:
     for line in lines:
         parts = line.split(None, 5)
         name = parts[5].decode(errors="surrogateescape") if len(parts) == 6 else ""  # noqa: PLR2004
-        file, _, deleted = name.partition(" (deleted)")
+        file = name.removesuffix(" (deleted)")
         if Path(file).name != EXTENSION:
             continue
-        if deleted or name.endswith(" (deleted)"):
-            paths[process / "map_files" / parts[0].decode()] = None
-        else:
-            paths[process / "root" / file.lstrip("/")] = None
+        path = process / "root" / file.lstrip("/")
+        if not _is_inode(path, int(parts[4])):
+            path = process / "map_files" / parts[0].decode()
+        paths[path] = None
     return paths
+
+
+def _is_inode(path: Path, inode: int) -> bool:
+    try:
+        return path.stat().st_ino == inode
+    except OSError:
+        return False

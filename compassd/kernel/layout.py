@@ -23,6 +23,8 @@ REQUEST_FUNCTION_PROBES = 4
 # struct request_record: pid, functions_lost, start_seen; then struct compass_request: its head, its layout
 # (for the kernel side only), id, method, host, pool, uri, script, transaction, tags.
 REQUEST_RECORD = struct.Struct("=III4x IIQQQQIIII 48x 128s16s256s64s1024s512s128s1024s")
+# What comes before struct compass_request in struct request_record.
+REQUEST_SIZE = REQUEST_RECORD.size - 16
 TAG = struct.Struct("=32s96s")
 TAGS_MAX = 8
 # struct function_record.

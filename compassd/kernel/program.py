@@ -14,7 +14,7 @@ import bcc
 from bcc import libbcc
 
 from compassd.errors import KernelError
-from compassd.kernel.layout import COUNTERS, Counter
+from compassd.kernel.layout import COUNTERS, FUNCTION_RECORD, REQUEST_RECORD, Counter
 from compassd.kernel.usdt import Probe
 
 # Which program handles which probe.
@@ -29,6 +29,8 @@ UNLIMITED = 2**64 - 1
 
 _ENTRY = 0  # BPF_PROBE_ENTRY of libbcc's enum bpf_probe_attach_type
 _EVERY_PROCESS = -1
+# What a callback tells libbpf's ring_buffer__poll(): a negative number ends it.
+_GO_ON, _STOP = 0, -1
 
 # libbcc has taken the semaphore's offset as a seventh argument since 0.17; its Python declaration lacks it.
 _attach_uprobe = libbcc.lib.bpf_attach_uprobe
@@ -112,10 +114,13 @@ class Program:
                 f"the eBPF program cannot be loaded: {error}",
                 hint="run `compassd doctor` as root: it names what the kernel or the privileges lack",
             ) from error
-        self._requests: list[bytes] = []
-        self._functions: list[bytes] = []
-        self._bpf[b"request_shutdown"].open_ring_buffer(_collector(self._requests))
-        self._bpf[b"function_end"].open_ring_buffer(_collector(self._functions))
+        # No more than a ring buffer can hold at once: whoever fills it faster than this reads it must not
+        # keep poll() from returning.
+        self._requests = _Collector(request_ring_bytes // REQUEST_RECORD.size + 1)
+        self._functions = _Collector(function_ring_bytes // FUNCTION_RECORD.size + 1)
+        # In this order: poll() counts on the function calls being read before the requests.
+        self._bpf[b"function_end"].open_ring_buffer(self._functions)
+        self._bpf[b"request_shutdown"].open_ring_buffer(self._requests)
 
     def set_limits(self, limits: Limits) -> None:
         """Tell the kernel what to let through, from the next probe on."""
@@ -155,13 +160,13 @@ class Program:
         sends them before its request ends. Returns early when a signal arrives.
         """
         self._bpf.ring_buffer_poll(timeout_ms)
-        requests = self._requests.copy()
-        self._requests.clear()
+        requests = self._requests.take()
+        functions = self._functions.take()
         if requests:
-            # A call may have come after its ring buffer was read and before that of the requests was.
+            # A call may have come after its ring buffer was read and before that of the requests was. Every
+            # call that was there when a request was read fits into one more reading.
             self._bpf.ring_buffer_consume()
-        functions = self._functions.copy()
-        self._functions.clear()
+            functions += self._functions.take()
         return requests, functions
 
     def counters(self) -> dict[Counter, int]:
@@ -176,23 +181,32 @@ class Program:
 
     def in_flight(self) -> int:
         """Return how many workers are in a request."""
-        return len(self._bpf[b"requests"])
+        return sum(not flight.is_finished for flight in self._bpf[b"requests"].values())
 
     def close(self) -> None:
         """Detach and free everything. The program is of no use after that."""
         self._bpf.cleanup()
 
 
-def _collector(records: list[bytes]) -> object:
-    """Return a ring buffer callback that appends each record to records.
+class _Collector:
+    """A ring buffer's callback, which keeps the records and does no more: an exception in it would be lost.
 
-    It does no more, because an exception raised in a callback from C is lost.
+    Args:
+        limit: After how many records to ask libbpf to stop reading.
     """
 
-    def collect(_context: object, data: int, size: int) -> None:
-        records.append(ctypes.string_at(data, size))
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._records: list[bytes] = []
 
-    return collect
+    def __call__(self, _context: object, data: int, size: int) -> int:
+        self._records.append(ctypes.string_at(data, size))
+        return _STOP if len(self._records) >= self._limit else _GO_ON
+
+    def take(self) -> list[bytes]:
+        """Return the records collected since the last time."""
+        records, self._records = self._records, []
+        return records
 
 
 @contextmanager

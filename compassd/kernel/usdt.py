@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from compassd.errors import KernelError
+from compassd.kernel.layout import ABI_VERSION, REQUEST_SIZE
 
 PROVIDER = "compass"
 STATE_SECTION = ".compass.state"
+# struct compass_state: version, request_size, flags.
+STATE = struct.Struct("<III")
 
 REQUEST_PROBES = ("fpm_request_init", "fpm_request_shutdown")
 
@@ -62,7 +65,7 @@ class ExtensionImage:
 
     Attributes:
         probes: Its four probes, by name.
-        state_offset: Where its state word is (COMPASS_STATE_* in compass_abi.h), bytes from the file's start.
+        state_offset: Where its struct compass_state (compass_abi.h) is, bytes from the start of the file.
     """
 
     probes: dict[str, Probe]
@@ -108,9 +111,11 @@ def read_extension(path: Path) -> ExtensionImage:
         image = path.read_bytes()
         probes = [probe for probe in read_probes(image) if probe.provider == PROVIDER]
         states = [section.offset for section in _sections(image) if section.name == STATE_SECTION]
+        abis = [STATE.unpack_from(image, offset)[:2] for offset in states]
     except OSError as error:
-        raise KernelError(f"{path}: {error.strerror}") from error
-    except (struct.error, ValueError) as error:
+        raise KernelError(f"{path}: {error.strerror}", hint="check that it can be read") from error
+    # Offsets and sizes in a damaged file can be anything, and any user can have a file of that name mapped.
+    except (struct.error, ValueError, IndexError, OverflowError) as error:
         raise KernelError(f"{path}: not a readable ELF file: {error}", hint=hint) from error
     found = {probe.name: probe for probe in probes}
     for name, operands in EXPECTED_OPERANDS.items():
@@ -124,6 +129,8 @@ def read_extension(path: Path) -> ExtensionImage:
         raise KernelError(f"{path}: has {len(probes)} probes, expected {len(EXPECTED_OPERANDS)}", hint=hint)
     if len(states) != 1:
         raise KernelError(f"{path}: has no section {STATE_SECTION}", hint=hint)
+    if abis[0] != (ABI_VERSION, REQUEST_SIZE):
+        raise KernelError(f"{path}: speaks ABI {abis[0]}, expected {(ABI_VERSION, REQUEST_SIZE)}", hint=hint)
     return ExtensionImage(found, states[0])
 
 

@@ -98,7 +98,7 @@ def test_duplicate_request_ids_of_concurrent_requests_do_not_mix(
 ) -> None:
     daemon = compassd()
     fpm = php_fpm(workers=8)
-    calls = [work("same", ms=200 + 20 * n) for n in range(8)]
+    calls = [work("same", ms=200 + 100 * n) for n in range(8)]
     measured = [response.json() for response in drive(fpm.socket, calls, concurrency=8)]
     told = daemon.wait_for_breaches(8)
     by_pid = {breach["attributes"]["process.pid"]: breach["request"]["duration_ns"] for breach in told}

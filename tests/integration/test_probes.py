@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import bcc
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import NoteSection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from compassd.errors import KernelError
 from compassd.kernel.usdt import EXPECTED_OPERANDS, read_extension
@@ -34,7 +37,7 @@ def test_own_reader_agrees_with_pyelftools(extension: Path) -> None:
         state = elf.get_section_by_name(".compass.state")
         assert state is not None
         assert image.state_offset == state["sh_offset"]
-        assert state["sh_size"] == 4
+        assert state["sh_size"] == 12
     found = {name: (p.offset, p.semaphore_offset, p.operands) for name, p in image.probes.items()}
     assert found == notes
     assert sorted(found) == PROBES
@@ -98,6 +101,31 @@ def test_a_truncated_extension_is_refused_at_every_length(extension: Path, tmp_p
         file.write_bytes(image[:length])
         with pytest.raises(KernelError):
             read_extension(file)
+
+
+def test_an_extension_of_another_abi_is_refused(extension: Path, tmp_path: Path) -> None:
+    image = bytearray(extension.read_bytes())
+    image[read_extension(extension).state_offset] = 99
+    file = tmp_path / "compass.so"
+    file.write_bytes(image)
+    with pytest.raises(KernelError, match=r"speaks ABI \(99,"):
+        read_extension(file)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_extension_is_refused_or_read_but_nothing_else(
+    data: st.DataObject, extension: Path, tmp_path: Path
+) -> None:
+    image = bytearray(extension.read_bytes())
+    headers = st.integers(min_value=0, max_value=63)
+    tables = st.integers(min_value=len(image) - 3_000, max_value=len(image) - 1)
+    for position in data.draw(st.lists(headers | tables, min_size=1, max_size=8)):
+        image[position] = data.draw(st.integers(min_value=0, max_value=255))
+    file = tmp_path / "compass.so"
+    file.write_bytes(image)
+    with contextlib.suppress(KernelError):
+        read_extension(file)
 
 
 def test_an_argument_elsewhere_is_refused(extension: Path, tmp_path: Path) -> None:

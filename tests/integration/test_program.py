@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from compassd.errors import KernelError
-from compassd.kernel.attachments import REQUEST_PROBES, TRACE_PROBES, Attachments
+from compassd.kernel.attachments import TRACE_PROBES, Attachments
 from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import Counter, decode_function, decode_request
 from compassd.kernel.program import Limits, Program
-from compassd.kernel.usdt import read_extension
+from compassd.kernel.usdt import REQUEST_PROBES, read_extension
 from lab.fastcgi import Call, drive, drive_all
 from lab.processes import wait_until
 from tests.conftest import PhpFpmFactory
@@ -176,7 +176,11 @@ def test_an_extension_of_another_abi_is_counted_and_not_believed(
     assert image.count(size) >= 1
     foreign = tmp_path / "foreign" / "compass.so"
     foreign.parent.mkdir()
-    foreign.write_bytes(image.replace(size, (3_200).to_bytes(4, "little")))
+    changed = bytearray(image.replace(size, (3_200).to_bytes(4, "little")))
+    # What the file says of itself is right, or nobody would attach to it.
+    state = read_extension(own).state_offset
+    changed[state : state + 12] = image[state : state + 12]
+    foreign.write_bytes(changed)
     for other in _attached(Program(), foreign, REQUEST_PROBES):
         other.set_limits(EVERYTHING)
         php_fpm(workers=1, extension=foreign).request(work("foreign"))

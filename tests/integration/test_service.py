@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from lab.processes import wait_until
 from tests.conftest import PhpFpmFactory
-from tests.integration.conftest import HOST, RULES, CompassdFactory, work
+from tests.integration.conftest import RULES, CompassdFactory, work
 
 pytestmark = pytest.mark.ebpf
 
@@ -188,5 +190,66 @@ def test_a_foreign_compass_so_is_refused_once_and_harms_nothing(
 
 
 def test_it_starts_with_no_php_at_all_and_says_so(compassd: CompassdFactory) -> None:
-    daemon = compassd(extension=[], rules=RULES.replace(HOST, "nobody"))
-    assert daemon.stop() == 0
+    # Where it sees no other process, and no file.
+    alone = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "--")
+    daemon = compassd(extension=[], wrapper=alone)
+    assert "no compass.so found: install the extension" in daemon.log_text()
+
+
+def test_a_refused_file_is_not_called_missing(compassd: CompassdFactory, tmp_path: Path) -> None:
+    foreign = tmp_path / "compass.so"
+    foreign.write_bytes(b"\x7fELF but no more")
+    alone = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "--")
+    daemon = compassd(extension=[foreign], wrapper=alone)
+    assert "not a readable ELF file" in daemon.log_text()
+    assert "no compass.so found" not in daemon.log_text()
+
+
+def test_a_file_that_becomes_whole_or_is_overwritten_is_attached_to(
+    php_fpm: PhpFpmFactory, compassd: CompassdFactory, extension: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "compass.so"
+    image = extension.read_bytes()
+    path.write_bytes(image[: len(image) // 2])
+    daemon = compassd(extension=[path])
+    path.write_bytes(image)
+    daemon.wait_for_log(f"attached to {path}")
+    fpm = php_fpm(extension=path, workers=1)
+    fpm.request(work("whole", ms=120))
+    fpm.stop()
+    path.write_bytes(image + b"\0")
+    wait_until(
+        lambda: daemon.log_text().count(f"attached to {path}") >= 2, timeout=10, what="the new content"
+    )
+    php_fpm(extension=path, workers=1).request(work("overwritten", ms=120))
+    assert [b["request"]["id"] for b in daemon.wait_for_breaches(2)] == ["whole", "overwritten"]
+
+
+def _unmount(path: Path) -> None:
+    subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def test_containers_that_share_a_layer_are_told_once(
+    php_fpm: PhpFpmFactory, compassd: CompassdFactory, extension: Path, tmp_path: Path
+) -> None:
+    """Two overlays of one layer: two files to user space, one inode to the kernel's probes."""
+    lower = tmp_path / "lower"
+    lower.mkdir()
+    (lower / "compass.so").write_bytes(extension.read_bytes())
+    copies = []
+    with ExitStack() as mounts:
+        for name in ("one", "two"):
+            mounted = tmp_path / name
+            mounted.mkdir()
+            options = f"lowerdir={lower}:{mounted}"
+            subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, mounted], check=True)
+            mounts.callback(_unmount, mounted)
+            copies.append(mounted / "compass.so")
+        daemon = compassd(extension=copies)
+        assert daemon.log_text().count("\nattached to") + daemon.log_text().startswith("attached to") == 2
+        for copy in copies:
+            php_fpm(extension=copy, workers=1).request(work(copy.parent.name, ms=120))
+        daemon.wait_for_breaches(2)
+        daemon.stop()
+        assert [b["request"]["id"] for b in daemon.breaches()] == ["one", "two"]
+        assert "compassd stopped: 2 requests, 2 over" in daemon.log_text()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lab.fastcgi import Call
+from lab.fastcgi import Call, drive_all
 from lab.php_fpm import PhpFpm
 from lab.processes import wait_until
 from tests.conftest import PhpFpmFactory
@@ -116,12 +117,46 @@ def test_only_requests_that_match_are_shown(php_fpm: PhpFpmFactory, root: Path, 
     assert paths == ["/trace-test/shop/one", "/trace-test/shop/two/three"]
 
 
-def test_without_function_probes_it_says_so(php_fpm: PhpFpmFactory, root: Path, tmp_path: Path) -> None:
+def test_without_function_probes_it_says_so_at_once(
+    php_fpm: PhpFpmFactory, root: Path, tmp_path: Path
+) -> None:
     fpm = php_fpm(workers=1)
+    fpm.request(_calls())
     with _trace(root, tmp_path) as process:
-        _ask_until(fpm, process, _calls())
-    assert process.returncode == 1
+        # Nobody asks for anything.
+        assert process.wait(timeout=10) == 1
     assert "compass.function_probes=On" in (tmp_path / "trace.log").read_text()
+
+
+def test_a_php_fpm_without_function_probes_beside_one_with_them_is_left_out(
+    php_fpm: PhpFpmFactory, root: Path, tmp_path: Path
+) -> None:
+    without, fpm = php_fpm(workers=1), php_fpm(workers=1, ini={"compass.function_probes": "On"})
+    with _trace(root, tmp_path) as process:
+        without.request(_calls("/trace-test/without"))
+        fpm.request(_calls("/trace-test/with"))
+        (trace,) = _traces(process)
+    assert trace["attributes"]["url.path"] == "/trace-test/with"
+    assert "without function probes" in (tmp_path / "trace.log").read_text()
+
+
+def test_a_storm_of_calls_can_be_interrupted_and_its_losses_are_told(
+    php_fpm: PhpFpmFactory, root: Path, tmp_path: Path
+) -> None:
+    fpm = php_fpm(workers=2, ini={"compass.function_probes": "On"})
+    storm = Call(script=PAGES / "storm.php", uri="/trace-test/storm?calls=3000000")
+    threads = [threading.Thread(target=drive_all, args=(fpm.socket, [storm])) for _ in range(2)]
+    with _trace(root, tmp_path, "--count", "100") as process:
+        for thread in threads:
+            thread.start()
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        # The storm goes on; the trace does not wait for its end.
+        assert process.wait(timeout=5) == 130
+    assert "calls were lost" in (tmp_path / "trace.log").read_text()
+    fpm.stop()
+    for thread in threads:
+        thread.join()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

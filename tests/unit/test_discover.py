@@ -43,8 +43,11 @@ def _extension(path: Path) -> Path:
     return path
 
 
-def _line(path: Path | str, start: str = "7f00-7f10") -> str:
-    return f"{start} r-xp 00001000 fe:00 12345 {path}\n"
+def _line(path: Path | str, start: str = "7f00-7f10", *, file: Path | None = None) -> str:
+    """Return a line of maps about a file, which may go by another name where it is looked at."""
+    file = file or Path(path)
+    inode = file.stat().st_ino if file.exists() else 12345
+    return f"{start} r-xp 00001000 fe:00 {inode} {path}\n"
 
 
 def _discovery(proc: Proc, *extra: Path, directories: tuple[str, ...] = ()) -> Discovery:
@@ -104,9 +107,37 @@ def test_a_file_that_lost_its_name_is_reached_through_map_files(proc: Proc, tmp_
     assert _paths(_discovery(proc)) == {kept}
 
 
+def test_a_chroot_whose_names_begin_outside_is_reached_through_map_files(proc: Proc, tmp_path: Path) -> None:
+    inside = _extension(tmp_path / "jail" / "compass.so")
+    proc.add(100, "php-fpm8.2", maps=_line(inside))
+    (proc.path / "100" / "root").unlink()
+    (proc.path / "100" / "root").symlink_to(tmp_path / "jail")
+    (proc.path / "100" / "map_files" / "7f00-7f10").symlink_to(inside)
+    assert _paths(_discovery(proc)) == {inside}
+
+
+def test_a_replaced_file_is_not_taken_for_the_one_that_has_its_name_now(proc: Proc, tmp_path: Path) -> None:
+    path = _extension(tmp_path / "compass.so")
+    maps = _line(path)
+    kept = path.rename(tmp_path / "kept")
+    _extension(path)
+    proc.add(100, "php-fpm8.2", maps=maps)
+    (proc.path / "100" / "map_files" / "7f00-7f10").symlink_to(kept)
+    assert _paths(_discovery(proc)) == {kept}
+
+
+def test_a_file_that_was_overwritten_is_another(proc: Proc, tmp_path: Path) -> None:
+    path = _extension(tmp_path / "compass.so")
+    discovery = _discovery(proc, path)
+    (before,) = discovery.scan()
+    path.write_bytes(b"another build")
+    (after,) = discovery.scan()
+    assert before != after
+
+
 def test_a_container_is_reached_through_its_root(proc: Proc, tmp_path: Path) -> None:
     inside = _extension(tmp_path / "container" / "usr" / "compass.so")
-    proc.add(100, "php-fpm", maps=_line("/usr/compass.so"))
+    proc.add(100, "php-fpm", maps=_line("/usr/compass.so", file=inside))
     (proc.path / "100" / "root").unlink()
     (proc.path / "100" / "root").symlink_to(tmp_path / "container")
     assert _paths(_discovery(proc)) == {inside}

@@ -53,6 +53,27 @@ def test_calls_left_by_a_request_whose_end_was_lost_are_forgotten() -> None:
     assert not collator._pending
 
 
+def test_two_requests_of_one_worker_in_one_batch_keep_their_calls() -> None:
+    calls = [_call(1, 10, 11, "first"), _call(1, 20, 21, "second")]
+    first, second = Collator().feed(calls, [_end(1, 10), _end(1, 20)])
+    assert [call.name for call in first.calls] == ["first"]
+    assert [call.name for call in second.calls] == ["second"]
+
+
+def test_a_call_told_twice_is_one() -> None:
+    (trace,) = Collator().feed([_call(1, 10, 11)] * 2 + [_call(1, 10, 12)] * 2, [_end(1, 10)])
+    assert [call.start_ns for call in trace.calls] == [11, 12]
+
+
+def test_the_bound_is_for_all_requests_together_and_room_comes_back() -> None:
+    collator = Collator(calls_max=3)
+    collator.feed([_call(1, 10, n) for n in range(2)], [])
+    (two,) = collator.feed([_call(2, 10, n) for n in range(2)], [_end(2, 10)])
+    assert (len(two.calls), two.lost) == (1, 1)
+    (again,) = collator.feed([_call(2, 20, 1)], [_end(2, 20)])
+    assert (len(again.calls), again.lost) == (1, 0)
+
+
 def test_a_request_without_calls_makes_an_empty_trace() -> None:
     (trace,) = Collator().feed([], [_end(1, 10)])
     assert trace.calls == ()
