@@ -14,15 +14,60 @@
 #define COMPASS_CLASS_SIZE 128
 #define COMPASS_FILE_SIZE 192
 
-/* In ring buffer request_shutdown: a request over the smallest budget of any rule. */
+/* Ring buffer request_shutdown holds records of two kinds, and says which in their first word. */
+#define RECORD_REQUEST 1u
+#define RECORD_TREE 2u
+
+/* A request over the smallest budget of any rule. */
 struct request_record {
+	uint32_t kind; /* RECORD_REQUEST */
 	uint32_t pid;
 	/* Function calls of this request that found no room in ring buffer function_end. */
 	uint32_t functions_lost;
 	/* 1 if the probes were attached when it began, else 0. */
 	uint32_t start_seen;
-	uint32_t reserved;
 	struct compass_request request;
+};
+
+/*
+ * The call tree of a request. A node is a place in the code, reached by the path of nodes above it; times and
+ * waits are its own, without those of its children.
+ */
+struct tree_node {
+	/* Key of the map symbols; 0 for node 0, which stands for what found no room. */
+	uint64_t symbol;
+	uint64_t off_ns; /* off the processor, ns */
+	uint32_t line;   /* where the function was: the line of its call to the next frame */
+	uint32_t ticks;  /* of the sampler's clock, on the processor */
+	uint32_t waits;  /* how often it left the processor of its own accord */
+	uint32_t parent; /* COMPASS_NO_PARENT for a root; otherwise less than the node's own index */
+};
+
+#define COMPASS_NO_PARENT 0xffffffffu
+/* Powers of two, as the verifier is satisfied by masks. */
+#define COMPASS_TREE_NODES 512
+#define COMPASS_STACK_DEPTH 128
+
+/* Sent right before the request_record of the same process, cut behind the last node in use. */
+struct tree_record {
+	uint32_t kind; /* RECORD_TREE */
+	uint32_t pid;
+	uint64_t start_ns; /* with pid the key of the request */
+	uint64_t walk_ns;  /* what walking its stacks took, ns */
+	uint32_t walks;
+	uint32_t cut;   /* stacks deeper than COMPASS_STACK_DEPTH: cut at the root */
+	uint32_t count; /* nodes in use, node 0 included */
+	uint32_t reserved;
+	struct tree_node nodes[COMPASS_TREE_NODES];
+};
+
+/* Value of the map symbols: what a function is called. */
+struct symbol {
+	uint32_t type; /* of a zend_function: 1 internal, 2 user, 4 eval() */
+	uint32_t line; /* first line of the definition */
+	char function[COMPASS_FUNCTION_SIZE];
+	char class[COMPASS_CLASS_SIZE];
+	char file[COMPASS_FILE_SIZE];
 };
 
 /* In ring buffer function_end: one finished call that took at least settings.function_ns. */
@@ -48,6 +93,7 @@ struct settings {
 	uint64_t cpu_ns;
 	uint64_t memory; /* bytes */
 	uint64_t function_ns;
+	uint64_t sampling; /* 1: keep a call tree for every request */
 };
 
 /* Indices of the map counters, one 64-bit number per CPU. */
@@ -71,6 +117,12 @@ enum counter {
 	/* Function calls sent to user space, and lost because the ring buffer was full. */
 	COUNTER_FUNCTIONS_SHIPPED,
 	COUNTER_FUNCTIONS_LOST,
+	/* Stacks walked by the sampler, and the time that took, ns. */
+	COUNTER_WALKS,
+	COUNTER_WALK_NS,
+	/* Call trees that found no room in the ring buffer, and requests that got none for want of memory. */
+	COUNTER_TREES_LOST,
+	COUNTER_TREELESS,
 	COUNTERS
 };
 

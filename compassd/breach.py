@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from compassd.calltree import CallTree
 from compassd.request import Request
 
 
@@ -49,6 +50,7 @@ class Breach:
         server: Name of the machine that served the request.
         request: The request.
         excesses: The exceeded limits, at least one.
+        tree: Where its time went, None if that is not known.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Breach:
     server: str
     request: Request
     excesses: tuple[Excess, ...]
+    tree: CallTree | None = None
 
 
 def breach_id(server: str, request: Request, rule: str) -> str:

@@ -6,14 +6,17 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from compassd.calltree import CallTree
 from compassd.delivery import Delivery
 from compassd.errors import ConfigurationError, RecordError
 from compassd.kernel.attachments import Attachments
 from compassd.kernel.discover import Discovery
-from compassd.kernel.layout import Counter, decode_request
+from compassd.kernel.layout import RECORD_TREE, Counter, decode_request, record_kind
 from compassd.kernel.program import UNLIMITED, Limits, Program
+from compassd.kernel.tree import decode_tree, tree_key
+from compassd.request import Request
 from compassd.rules.match import RuleSet, breaches
 from compassd.settings import Settings
 from compassd.signals import Signals
@@ -31,6 +34,8 @@ _LOSSES = {
     Counter.LOST: "%d requests over budget were lost: they came faster than they could be read",
     Counter.FOREIGN: "%d probes of another release of the extension were not understood: upgrade it",
     Counter.UNREADABLE: "%d requests could not be read from PHP's memory",
+    Counter.TREES_LOST: "%d call trees were lost: they came faster than they could be read",
+    Counter.TREELESS: "%d requests had no call tree for want of memory",
     Counter.UNTRACKED: "%d requests found no room in the table of running requests",
 }
 
@@ -61,6 +66,7 @@ class Daemon:
     _next_scan: float = 0.0
     _breaches: int = 0
     _undecodable: int = 0
+    _trees: dict[int, bytes] = field(default_factory=dict)
     _losses: dict[Counter, int] = field(default_factory=lambda: dict.fromkeys(Counter, 0))
 
     def run(self) -> None:
@@ -96,14 +102,30 @@ class Daemon:
         clock_offset_ns = time.time_ns() - time.monotonic_ns()
         for record in records:
             try:
-                request = decode_request(record, clock_offset_ns).request
+                self._take(record, clock_offset_ns)
             except RecordError as error:
                 self._undecodable += 1
                 log.error("%s", error)  # noqa: TRY400 - the message says it all
-                continue
-            for breach in breaches(self._rules, request, self._server, self._destinations):
-                self._breaches += 1
-                self.delivery.accept(breach)
+
+    def _take(self, record: bytes, clock_offset_ns: int) -> None:
+        kind, pid = record_kind(record)
+        if kind == RECORD_TREE:
+            # Its request comes next.
+            self._trees[pid] = record
+            return
+        request = decode_request(record, clock_offset_ns).request
+        raw_tree = self._trees.pop(pid, None)
+        found = breaches(self._rules, request, self._server, self._destinations)
+        tree = self._tree(raw_tree, request) if found and raw_tree else None
+        for breach in found:
+            self._breaches += 1
+            self.delivery.accept(replace(breach, tree=tree))
+
+    def _tree(self, record: bytes, request: Request) -> CallTree | None:
+        if tree_key(record) != (request.pid, request.start_ns):
+            return None  # of an earlier request, which was lost
+        period_ns = _NS_PER_S // self.settings.sample_rate
+        return decode_tree(record, request.duration_ns, period_ns, self.program.symbol)
 
     def _scan(self) -> None:
         self._next_scan = time.monotonic() + self.settings.rescan_interval / _NS_PER_S
@@ -126,6 +148,7 @@ class Daemon:
                 duration_ns=_limit(floors.duration_ns),
                 cpu_ns=_limit(floors.cpu_ns),
                 memory=_limit(floors.memory),
+                sampling=self.settings.sampling,
             )
         )
 

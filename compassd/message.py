@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from compassd.breach import Breach, Excess, Metric
+from compassd.calltree_document import call_tree_document, hot_path_document
 from compassd.request import Request
 from compassd.text import shorten
 from compassd.units import format_duration, format_size
@@ -51,6 +52,8 @@ def document(breach: Breach) -> dict[str, Any]:
         "exceeded": [_exceeded(excess) for excess in breach.excesses],
         "request": request_facts(breach.request),
         "attributes": attributes(breach.request, breach.server),
+        "hot_path": hot_path_document(breach.tree.hot_path()) if breach.tree else None,
+        "call_tree": call_tree_document(breach.tree) if breach.tree else None,
     }
 
 

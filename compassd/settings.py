@@ -25,6 +25,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from compassd.errors import ConfigurationError
+from compassd.regular_file import NotRegularError, read_regular
 from compassd.settings_errors import Origins, explain
 from compassd.settings_sources import (
     CredentialsSource,
@@ -187,6 +188,8 @@ class Settings(BaseSettings):
         queue_size: How many breaches may wait for one destination; what exceeds it is counted and dropped.
         drain_timeout: How long a stopping daemon waits for queued breaches to be delivered, ns.
         query_strings: Whether query strings are sent. They may hold personal data and tokens: off by default.
+        sampling: Whether breaches say where the time went.
+        sample_rate: How often the sampler looks at a worker on the processor, Hz.
         log_level: The least severe lines that are logged.
         destinations: Whom to tell, by name. If there is none: a journald destination named "journal".
     """
@@ -207,6 +210,8 @@ class Settings(BaseSettings):
     queue_size: int = Field(default=10_000, ge=1, le=1_000_000)
     drain_timeout: DurationNs = 10 * _NS_PER_S
     query_strings: bool = False
+    sampling: bool = True
+    sample_rate: int = Field(default=99, ge=1, le=999)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     destinations: Annotated[dict[Name, DestinationSettings], AfterValidator(_or_journal)] = Field(
         default_factory=dict, validate_default=True
@@ -252,11 +257,13 @@ def load_settings(config: Path | None = None) -> Settings:
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_regular(path).decode())
     except FileNotFoundError as error:
         if required:
             raise ConfigurationError(f"{path} does not exist") from error
         return {}
+    except NotRegularError as error:
+        raise ConfigurationError(f"{path} is {error.strerror}") from error
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     # The parsers' messages quote no values; the exceptions hold the text, so they are not passed on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from compassd.breach import Breach, Excess, Metric, Severity, breach_id
+from compassd.calltree import CallTree
 from compassd.request import Request
 
 
@@ -36,6 +37,7 @@ def make_breach(
     severity: Severity = Severity.WARNING,
     destinations: tuple[str, ...] = ("ops",),
     excesses: tuple[Excess, ...] = (Excess(Metric.DURATION, 800_000_000, 1_240_000_000),),
+    tree: CallTree | None = None,
     **changes: Any,  # noqa: ANN401 - any field of Request
 ) -> Breach:
     """Return a breach of a budget of 800 ms, with some fields of it or of its request changed."""
@@ -48,4 +50,5 @@ def make_breach(
         server="web1",
         request=request,
         excesses=excesses,
+        tree=tree,
     )

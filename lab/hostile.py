@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from compassd.breach import Breach, Excess, Metric, Severity
 from compassd.text import clean
 from lab.breaches import make_breach
+from lab.call_trees import call_trees
 
 ATTACKS = (
     "<!channel>",
@@ -52,6 +53,7 @@ def breaches(strings: st.SearchStrategy[str] = cleaned) -> st.SearchStrategy[Bre
         make_breach,
         rule=strings,
         severity=st.sampled_from(Severity),
+        tree=st.none() | call_trees(strings),
         excesses=st.lists(excesses, min_size=1, max_size=3).map(tuple),
         pid=st.integers(min_value=1, max_value=2**22),
         started_at=st.integers(min_value=0, max_value=2**62),

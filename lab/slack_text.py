@@ -28,7 +28,7 @@ def _block(block: dict[str, Any], *, colour: bool) -> Iterator[str]:
             yield _strong(_plain(text["text"]), colour=colour)
         case {"type": "section"}:
             if "text" in block:
-                yield _INDENT + _text(block["text"], colour=colour)
+                yield from (_INDENT + line for line in _text(block["text"], colour=colour).splitlines())
             for field in block.get("fields", []):
                 label, _, value = _text(field, colour=colour).partition("\n")
                 yield f"{_INDENT}{label}: {value}"

@@ -30,10 +30,13 @@ def run(config: Path | None, rules: Path | None) -> int:
     signals.install()
     path = rules or settings.rules
     load_rules(path, settings.destinations)  # before the kernel is touched: a typo should cost nothing
+    program = Program()
+    if settings.sampling:
+        program.start_sampling(settings.sample_rate)
     daemon = Daemon(
         settings=settings,
         load_rules=lambda: load_rules(path, settings.destinations),
-        program=Program(),
+        program=program,
         delivery=Delivery(
             build_destinations(settings),
             queue_size=settings.queue_size,

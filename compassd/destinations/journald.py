@@ -4,7 +4,7 @@ Fields (systemd.journal-fields(7) describes the first four):
 
 | field | content |
 |---|---|
-| MESSAGE | the breach in one line |
+| MESSAGE | the breach in one line, with the hot path |
 | MESSAGE_ID | MESSAGE_ID_BREACH |
 | PRIORITY | 2 (critical), 4 (warning) or 6 (info), from the severity |
 | SYSLOG_IDENTIFIER | compassd |
@@ -15,6 +15,7 @@ Fields (systemd.journal-fields(7) describes the first four):
 | COMPASS_MEMORY_BYTES | peak of PHP's memory manager |
 | COMPASS_METHOD, COMPASS_URI, COMPASS_HOST, COMPASS_STATUS, COMPASS_SCRIPT | the HTTP request |
 | COMPASS_REQUEST_ID, COMPASS_PID, COMPASS_POOL, COMPASS_TRANSACTION | where it ran |
+| COMPASS_FUNCTION, COMPASS_FILE, COMPASS_LINE | where the hot path ends, in the user's code |
 | COMPASS_TAG_… | a tag; its key in upper case, what is not A-Z or 0-9 replaced by _ |
 
 What is empty is left out.
@@ -29,7 +30,9 @@ from pathlib import Path
 from systemd import journal
 
 from compassd.breach import Breach, Metric, Severity
+from compassd.calltree import Step
 from compassd.destinations.base import SendError
+from compassd.hot_path import culprit, verdict
 from compassd.message import summary
 
 MESSAGE_ID_BREACH = "55fb85bec3984995914a201238321127"
@@ -38,6 +41,8 @@ MESSAGE_ID_BREACH = "55fb85bec3984995914a201238321127"
 _SOCKET = Path("/run/systemd/journal/socket")
 # syslog(3)'s LOG_CRIT, LOG_WARNING and LOG_INFO.
 _PRIORITIES = {Severity.CRITICAL: 2, Severity.WARNING: 4, Severity.INFO: 6}
+# The end of the hot path is what counts; the beginning is the framework's.
+_STEPS_MAX = 12
 _FIELD_MAX = 64  # the journal drops fields with a longer name
 _NOT_IN_FIELD = re.compile(r"[^A-Z0-9]")
 
@@ -76,7 +81,8 @@ class JournaldDestination:
 def fields(breach: Breach) -> Iterator[tuple[str, str]]:
     """Yield names and values of the breach's entry; a name may come again, as the journal allows."""
     request = breach.request
-    yield "MESSAGE", summary(breach)
+    path = breach.tree.hot_path() if breach.tree else []
+    yield "MESSAGE", _message(breach, path)
     yield "MESSAGE_ID", MESSAGE_ID_BREACH
     yield "PRIORITY", str(_PRIORITIES[breach.severity])
     yield "SYSLOG_IDENTIFIER", "compassd"
@@ -104,8 +110,20 @@ def fields(breach: Breach) -> Iterator[tuple[str, str]]:
         "COMPASS_TRANSACTION": request.transaction,
     }
     yield from ((name, value) for name, value in optional.items() if value)
+    if found := culprit(path):
+        yield "COMPASS_FUNCTION", found.frame.function
+        if found.frame.file:
+            yield "COMPASS_FILE", found.frame.file
+            yield "COMPASS_LINE", str(found.frame.line)
     for key, value in request.tags.items():
         yield f"COMPASS_TAG_{_NOT_IN_FIELD.sub('_', key.upper())}"[:_FIELD_MAX], value
+
+
+def _message(breach: Breach, path: list[Step]) -> str:
+    if not breach.tree or not path:
+        return summary(breach)
+    way = " > ".join(step.frame.function for step in path[-_STEPS_MAX:])
+    return f"{summary(breach)}; {verdict(breach.tree)}; {way}"
 
 
 def _ms(ns: int) -> str:

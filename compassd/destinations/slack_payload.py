@@ -19,6 +19,8 @@ import re
 from typing import Any
 
 from compassd.breach import Breach, Metric, Severity
+from compassd.calltree import Step
+from compassd.hot_path import at, kind, percent
 from compassd.message import amount_text, summary, what
 from compassd.request import Request
 from compassd.text import ELLIPSIS, clean_text
@@ -32,6 +34,7 @@ _GRAVE = "\N{MODIFIER LETTER GRAVE ACCENT}"
 _TEXT, _HEADER, _URI, _FIELD, _ELEMENT = 600, 150, 2_000, 300, 300
 _MAX_FIELDS, _MAX_ELEMENTS = 10, 10
 _MAX_TAGS = 8
+_MAX_STEPS, _FUNCTION = 8, 120
 
 _ICONS = {
     Severity.INFO: "\N{LARGE BLUE CIRCLE}",
@@ -53,6 +56,7 @@ def payload(breach: Breach) -> dict[str, Any]:
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}},
             {"type": "section", "text": _mrkdwn(code(what(breach.request, _URI), _URI))},
+            *_where(breach),
             {"type": "section", "fields": [_mrkdwn(field) for field in _fields(breach)]},
             {"type": "context", "elements": [_mrkdwn(element) for element in _context(breach)]},
         ],
@@ -92,6 +96,25 @@ def _cut(escaped: str, limit: int) -> str:
 def _mrkdwn(text: str) -> dict[str, Any]:
     # Verbatim: no names or addresses become links.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _where(breach: Breach) -> list[dict[str, Any]]:
+    """Return the section that says where the time went, or none."""
+    path = breach.tree.hot_path() if breach.tree else []
+    if not breach.tree or not path:
+        return []
+    lines = [_step(step) for step in path]
+    if len(lines) > _MAX_STEPS:
+        # The beginning is the framework's, the end is what counts.
+        lines = [lines[0], f"… {len(lines) - _MAX_STEPS} more", *lines[-_MAX_STEPS + 1 :]]
+    text = "\n".join([f"*Where the time went*: {kind(path[-1].totals)}", *lines])
+    return [{"type": "section", "text": _mrkdwn(text)}]
+
+
+def _step(step: Step) -> str:
+    place = at(step.frame).removeprefix(" at ")
+    shown = f"{percent(step.share)} {code(step.frame.function, _FUNCTION)}"
+    return f"{shown} {code(place, _FUNCTION)}" if place else shown
 
 
 def _fields(breach: Breach) -> list[str]:

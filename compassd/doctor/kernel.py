@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
 _UPROBES = Path("/sys/bus/event_source/devices/uprobe")
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
-# Ring buffers came with this version.
-_OLDEST = (5, 8)
+# Since this version tracing programs may use hash maps that are not allocated beforehand, which a tree is.
+_OLDEST = (6, 1)
 
 
 def check_kernel() -> Iterator[Finding]:
@@ -31,7 +31,7 @@ def check_kernel() -> Iterator[Finding]:
     if machine != "x86_64":
         yield Finding(Verdict.FAIL, "kernel", f"{machine} is not supported", "use an x86-64 machine")
     elif version < _OLDEST:
-        yield Finding(Verdict.FAIL, "kernel", f"{release} is too old", "use Linux 5.8 or newer")
+        yield Finding(Verdict.FAIL, "kernel", f"{release} is too old", "use Linux 6.1 or newer")
     else:
         yield Finding(Verdict.OK, "kernel", f"Linux {release}")
     yield _uprobes()

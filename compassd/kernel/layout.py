@@ -20,9 +20,13 @@ REQUEST_LATE = 1
 REQUEST_URI_CUT = 2
 REQUEST_FUNCTION_PROBES = 4
 
-# struct request_record: pid, functions_lost, start_seen; then struct compass_request: its head, its layout
-# (for the kernel side only), id, method, host, pool, uri, script, transaction, tags.
-REQUEST_RECORD = struct.Struct("=III4x IIQQQQIIII 48x 128s16s256s64s1024s512s128s1024s")
+# The first word of a record of request_shutdown.
+RECORD_REQUEST, RECORD_TREE = 1, 2
+KIND = struct.Struct("=II")
+
+# struct request_record: kind, pid, functions_lost, start_seen; then struct compass_request: its head, its
+# layout (for the kernel side only), id, method, host, pool, uri, script, transaction, tags.
+REQUEST_RECORD = struct.Struct("=IIII IIQQQQIIII 48x 128s16s256s64s1024s512s128s1024s")
 # What comes before struct compass_request in struct request_record.
 REQUEST_SIZE = REQUEST_RECORD.size - 16
 TAG = struct.Struct("=32s96s")
@@ -46,10 +50,21 @@ class Counter(IntEnum):
     UNTRACKED = 8
     FUNCTIONS_SHIPPED = 9
     FUNCTIONS_LOST = 10
+    WALKS = 11
+    WALK_NS = 12
+    TREES_LOST = 13
+    TREELESS = 14
 
 
 COUNTERS = tuple(Counter)
 DURATION_SLOTS = 40
+
+# struct tree_record: kind, pid, start_ns, walk_ns, walks, cut, count; then its nodes: symbol, off_ns, line,
+# ticks, waits, parent.
+TREE_RECORD = struct.Struct("=IIQQIII4x")
+TREE_NODE = struct.Struct("=QQIIII")
+TREE_NODES = 512
+NO_PARENT = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,18 @@ def _text(raw: bytes) -> str:
     return clean(raw.partition(b"\0")[0], len(raw))
 
 
+def record_kind(record: bytes) -> tuple[int, int]:
+    """Return the kind of a record of request_shutdown (RECORD_REQUEST or RECORD_TREE) and the worker's pid.
+
+    Raises:
+        RecordError: The record is too short.
+    """
+    if len(record) < KIND.size:
+        raise RecordError(f"a record of {len(record)} bytes; expected {KIND.size} and more")
+    kind, pid = KIND.unpack_from(record)
+    return kind, pid
+
+
 def decode_request(record: bytes, clock_offset_ns: int) -> RequestRecord:
     """Decode a record of request_shutdown.
 
@@ -112,10 +139,20 @@ def decode_request(record: bytes, clock_offset_ns: int) -> RequestRecord:
     if len(record) < REQUEST_RECORD.size:
         raise RecordError(f"a request record of {len(record)} bytes; expected {REQUEST_RECORD.size}")
     fields = REQUEST_RECORD.unpack_from(record)
-    (pid, functions_lost, start_seen, version, _size, start_ns, duration_ns, cpu_ns, memory_peak, flags) = (
-        fields[:10]
-    )
-    (status, _uri_length, tag_count, id_, method, host, pool, uri, script, transaction, tags) = fields[10:]
+    (
+        _kind,
+        pid,
+        functions_lost,
+        start_seen,
+        version,
+        _size,
+        start_ns,
+        duration_ns,
+        cpu_ns,
+        memory_peak,
+        flags,
+    ) = fields[:11]
+    (status, _uri_length, tag_count, id_, method, host, pool, uri, script, transaction, tags) = fields[11:]
     if version != ABI_VERSION:
         raise RecordError(f"a request record of ABI version {version}; expected {ABI_VERSION}")
     request = Request(

@@ -14,8 +14,17 @@ import bcc
 from bcc import libbcc
 
 from compassd.errors import KernelError
-from compassd.kernel.layout import COUNTERS, FUNCTION_RECORD, REQUEST_RECORD, Counter
+from compassd.kernel.layout import (
+    CLASS_SIZE,
+    COUNTERS,
+    FILE_SIZE,
+    FUNCTION_RECORD,
+    FUNCTION_SIZE,
+    TREE_RECORD,
+    Counter,
+)
 from compassd.kernel.usdt import Probe
+from compassd.text import clean
 
 # Which program handles which probe.
 HANDLERS = {
@@ -24,6 +33,17 @@ HANDLERS = {
     "php_function_end": "on_function_end",
 }
 
+# The parts of the program, compiled as one text in this order.
+SOURCES = ("compass.c", "sampler.c", "requests.c")
+
+# The stages of a walk of the stack, for the two programs that begin one: the first is attached, the others
+# are reached by tail calls through a map.
+_STAGES = {
+    "tick_stages": (bcc.BPF.PERF_EVENT, ("on_tick", "tick_identify", "tick_end")),
+    "switch_stages": (bcc.BPF.RAW_TRACEPOINT, ("on_switch", "switch_identify", "switch_end")),
+}
+_PERF_TYPE_SOFTWARE, _PERF_COUNT_SW_CPU_CLOCK = 1, 0
+
 # A limit that no value exceeds.
 UNLIMITED = 2**64 - 1
 
@@ -31,6 +51,8 @@ _ENTRY = 0  # BPF_PROBE_ENTRY of libbcc's enum bpf_probe_attach_type
 _EVERY_PROCESS = -1
 # What a callback tells libbpf's ring_buffer__poll(): a negative number ends it.
 _GO_ON, _STOP = 0, -1
+# As many as the kernel keeps.
+_SYMBOLS_MAX = 16384
 
 # libbcc has taken the semaphore's offset as a seventh argument since 0.17; its Python declaration lacks it.
 _attach_uprobe = libbcc.lib.bpf_attach_uprobe
@@ -54,12 +76,31 @@ class Limits:
         cpu_ns: CPU time, ns.
         memory: Peak memory, bytes.
         function_ns: Least wall time of a function call that is sent, ns.
+        sampling: Whether every request gets a call tree. start_sampling() fills them.
     """
 
     duration_ns: int = UNLIMITED
     cpu_ns: int = UNLIMITED
     memory: int = UNLIMITED
     function_ns: int = 0
+    sampling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """What a function is called, as PHP spells it.
+
+    Attributes:
+        function: Its name, "" for code outside of functions.
+        scope: Its class, "" for none.
+        file: Where it is defined, "" for an internal one.
+        type: Of its zend_function: 1 internal, 2 user, 4 eval().
+    """
+
+    function: str
+    scope: str
+    file: str
+    type: int
 
 
 def source_directory() -> Path:
@@ -90,7 +131,7 @@ class Program:
     def __init__(
         self,
         *,
-        request_ring_bytes: int = 8 * 2**20,
+        request_ring_bytes: int = 16 * 2**20,
         function_ring_bytes: int = mmap.PAGESIZE,
         processes: int = 8192,
     ) -> None:
@@ -102,8 +143,9 @@ class Program:
         }
         flags = [f"-I{source}", *(f"-D{name}={value}" for name, value in definitions.items())]
         try:
+            text = "".join(f'#line 1 "{name}"\n{(source / name).read_text()}' for name in SOURCES)
             with _own_headers(source):
-                self._bpf = bcc.BPF(src_file=str(source / "compass.c").encode(), cflags=flags)
+                self._bpf = bcc.BPF(text=text.encode(), cflags=flags)
             self._handlers = {
                 probe: self._bpf.load_func(handler.encode(), bcc.BPF.KPROBE).fd
                 for probe, handler in HANDLERS.items()
@@ -114,9 +156,10 @@ class Program:
                 f"the eBPF program cannot be loaded: {error}",
                 hint="run `compassd doctor` as root: it names what the kernel or the privileges lack",
             ) from error
+        self._symbols: dict[int, Symbol] = {}
         # No more than a ring buffer can hold at once: whoever fills it faster than this reads it must not
         # keep poll() from returning.
-        self._requests = _Collector(request_ring_bytes // REQUEST_RECORD.size + 1)
+        self._requests = _Collector(request_ring_bytes // TREE_RECORD.size + 1)
         self._functions = _Collector(function_ring_bytes // FUNCTION_RECORD.size + 1)
         # In this order: poll() counts on the function calls being read before the requests.
         self._bpf[b"function_end"].open_ring_buffer(self._functions)
@@ -125,7 +168,51 @@ class Program:
     def set_limits(self, limits: Limits) -> None:
         """Tell the kernel what to let through, from the next probe on."""
         table = self._bpf[b"settings"]
-        table[0] = table.Leaf(limits.duration_ns, limits.cpu_ns, limits.memory, limits.function_ns)
+        table[0] = table.Leaf(
+            limits.duration_ns, limits.cpu_ns, limits.memory, limits.function_ns, int(limits.sampling)
+        )
+
+    def start_sampling(self, rate_hz: int) -> None:
+        """Follow workers in a request: on the processor rate_hz times a second, off it always.
+
+        Raises:
+            KernelError: The kernel refuses.
+        """
+        try:
+            for table, (kind, stages) in _STAGES.items():
+                for index, stage in enumerate(stages[1:]):
+                    function = self._bpf.load_func(stage.encode(), kind)
+                    self._bpf[table.encode()][ctypes.c_int(index)] = ctypes.c_int(function.fd)
+            self._bpf.attach_perf_event(
+                ev_type=_PERF_TYPE_SOFTWARE,
+                ev_config=_PERF_COUNT_SW_CPU_CLOCK,
+                fn_name=b"on_tick",
+                sample_freq=rate_hz,
+            )
+            self._bpf.attach_raw_tracepoint(tp=b"sched_switch", fn_name=b"on_switch")
+        except Exception as error:  # bcc raises bare Exception
+            raise KernelError(
+                f"the sampler cannot be started: {error}",
+                hint="set sampling = false in the settings to do without call trees",
+            ) from error
+
+    def symbol(self, key: int) -> Symbol | None:
+        """Return what the kernel has read about a function, None if it has forgotten it since."""
+        if key not in self._symbols:
+            try:
+                found = self._bpf[b"symbols"][ctypes.c_uint64(key)]
+            except KeyError:
+                return None
+            if len(self._symbols) >= _SYMBOLS_MAX:
+                self._symbols.clear()
+            self._symbols[key] = Symbol(
+                function=clean(found.function, FUNCTION_SIZE),
+                # A keyword to Python.
+                scope=clean(getattr(found, "class"), CLASS_SIZE),
+                file=clean(found.file, FILE_SIZE),
+                type=found.type,
+            )
+        return self._symbols[key]
 
     def attach(self, path: Path, probe: Probe) -> int:
         """Attach the probe's handler to the file at path, for all its processes, present and future.

@@ -33,8 +33,9 @@ def test_durations_are_within_2_ms_of_phps_own(php_fpm: PhpFpmFactory, compassd:
         assert told[name]["duration_ns"] == pytest.approx(own["elapsed_ns"], abs=2 * MS), name
         # PHP's peak is read before its own output; a few kilobytes come after.
         assert told[name]["memory_peak_bytes"] == pytest.approx(own["memory_peak"], abs=64 * 1024), name
-    assert told["burn-300"]["cpu_ns"] == pytest.approx(300 * MS, rel=0.25)
-    assert told["sleep-300"]["cpu_ns"] < 20 * MS
+        # getrusage() is as coarse as the scheduler's tick.
+        assert told[name]["cpu_ns"] == pytest.approx(own["cpu_ns"], abs=10 * MS), name
+    assert told["burn-300"]["cpu_ns"] > 50 * MS > told["sleep-300"]["cpu_ns"]
 
 
 def test_cpu_and_memory_budgets(php_fpm: PhpFpmFactory, compassd: CompassdFactory) -> None:

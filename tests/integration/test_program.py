@@ -14,7 +14,7 @@ import pytest
 from compassd.errors import KernelError
 from compassd.kernel.attachments import TRACE_PROBES, Attachments
 from compassd.kernel.discover import Discovery
-from compassd.kernel.layout import Counter, decode_function, decode_request
+from compassd.kernel.layout import REQUEST_RECORD, Counter, decode_function, decode_request
 from compassd.kernel.program import Limits, Program
 from compassd.kernel.usdt import REQUEST_PROBES, read_extension
 from lab.fastcgi import Call, drive, drive_all
@@ -24,7 +24,7 @@ from tests.integration.conftest import PAGES, work
 
 pytestmark = pytest.mark.ebpf
 
-RECORD_BYTES = 3_272
+RECORD_BYTES = REQUEST_RECORD.size + 8  # with the ring buffer's own header
 EVERYTHING = Limits(duration_ns=0)
 
 

@@ -22,11 +22,14 @@ _PROGRAM = r"""
 #define SHOW(name, value) printf("\"%s\": %zu, ", name, (size_t)(value))
 #define REQUEST(field) SHOW(#field, offsetof(struct request_record, request) + \
                             offsetof(struct compass_request, field))
+#define TREE(field) SHOW("tree." #field, offsetof(struct tree_record, field))
+#define NODE(field) SHOW("node." #field, offsetof(struct tree_node, field))
 #define FUNCTION(field) SHOW("function." #field, offsetof(struct function_record, field))
 int main(void)
 {
 	printf("{");
 	SHOW("request size", sizeof(struct request_record));
+	SHOW("kind", offsetof(struct request_record, kind));
 	SHOW("pid", offsetof(struct request_record, pid));
 	SHOW("functions_lost", offsetof(struct request_record, functions_lost));
 	SHOW("start_seen", offsetof(struct request_record, start_seen));
@@ -46,6 +49,13 @@ int main(void)
 	SHOW("lost", COUNTER_LOST);
 	SHOW("functions lost", COUNTER_FUNCTIONS_LOST);
 	SHOW("duration slots", COMPASS_DURATION_SLOTS);
+	SHOW("tree size", offsetof(struct tree_record, nodes));
+	TREE(kind); TREE(pid); TREE(start_ns); TREE(walk_ns); TREE(walks); TREE(cut); TREE(count);
+	SHOW("node size", sizeof(struct tree_node));
+	NODE(symbol); NODE(off_ns); NODE(line); NODE(ticks); NODE(waits); NODE(parent);
+	SHOW("tree nodes", COMPASS_TREE_NODES);
+	SHOW("record kinds", RECORD_REQUEST * 10 + RECORD_TREE);
+	SHOW("treeless", COUNTER_TREELESS);
 	printf("\"end\": 0}\n");
 	return 0;
 }
@@ -79,7 +89,17 @@ def _positions(record: struct.Struct, count: int) -> list[int]:
 
 def test_request_record_has_the_compilers_layout(compiled: dict[str, int]) -> None:
     fields = [
-        *("pid", "functions_lost", "start_seen", "version", "size", "start_ns", "duration_ns", "cpu_ns"),
+        *(
+            "kind",
+            "pid",
+            "functions_lost",
+            "start_seen",
+            "version",
+            "size",
+            "start_ns",
+            "duration_ns",
+            "cpu_ns",
+        ),
         *("memory_peak", "flags", "status", "uri_length", "tag_count", "id", "method", "host", "pool", "uri"),
         *("script", "transaction", "tags"),
     ]
@@ -101,6 +121,17 @@ def test_function_record_has_the_compilers_layout(compiled: dict[str, int]) -> N
     assert layout.FUNCTION_RECORD.size == compiled["function size"]
 
 
+def test_tree_record_has_the_compilers_layout(compiled: dict[str, int]) -> None:
+    header = ["kind", "pid", "start_ns", "walk_ns", "walks", "cut", "count"]
+    assert _positions(layout.TREE_RECORD, 7) == [compiled[f"tree.{name}"] for name in header]
+    node = ["symbol", "off_ns", "line", "ticks", "waits", "parent"]
+    assert _positions(layout.TREE_NODE, 6) == [compiled[f"node.{name}"] for name in node]
+    assert layout.TREE_RECORD.size == compiled["tree size"]
+    assert layout.TREE_NODE.size == compiled["node size"]
+    assert compiled["tree nodes"] == layout.TREE_NODES
+    assert compiled["record kinds"] == layout.RECORD_REQUEST * 10 + layout.RECORD_TREE
+
+
 def test_constants_are_the_headers(compiled: dict[str, int]) -> None:
     assert compiled["version value"] == layout.ABI_VERSION
     assert compiled["late"] == layout.REQUEST_LATE
@@ -109,11 +140,13 @@ def test_constants_are_the_headers(compiled: dict[str, int]) -> None:
     assert compiled["counters"] == len(layout.COUNTERS)
     assert compiled["lost"] == layout.Counter.LOST
     assert compiled["functions lost"] == layout.Counter.FUNCTIONS_LOST
+    assert compiled["treeless"] == layout.Counter.TREELESS
     assert compiled["duration slots"] == layout.DURATION_SLOTS
 
 
 def _record(**changes: object) -> bytes:
     values: dict[str, object] = {
+        "kind": layout.RECORD_REQUEST,
         "pid": 42,
         "functions_lost": 7,
         "start_seen": 1,

@@ -77,6 +77,8 @@ def test_the_document() -> None:
             "process.pid": 4711,
             "host.name": "web1",
         },
+        "hot_path": None,
+        "call_tree": None,
     }
 
 

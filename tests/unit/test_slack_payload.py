@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compassd.breach import Breach
+from compassd.calltree import CallTree, Frame, Node
 from compassd.destinations.slack_payload import code, payload, plain
 from lab.breaches import make_breach
 from lab.hostile import ATTACKS, breaches, texts
@@ -17,6 +18,7 @@ from lab.slack_rules import refusal, violations
 from lab.slack_rules import texts as texts_of
 from lab.slack_text import render
 
+OUTSIDE_CODE = re.compile(r"[A-Za-z0-9\s*%.,()?…-]*:?[A-Za-z0-9\s*%.,()?…-]*")
 ENTITY_CUT = re.compile(r"&(?!(?:amp|lt|gt);)")
 
 
@@ -31,10 +33,12 @@ def check(breach: Breach) -> None:
     assert message["mrkdwn"] is False
     assert message["blocks"][0]["text"]["type"] == "plain_text"
     for text in texts_of(message["blocks"][1:]):
-        # Every backtick is one of ours: they come in pairs, and code is never empty.
-        assert text.count("`") in {0, 2}
+        # Every backtick is one of ours: they come in pairs, and code is never empty. What is not code is
+        # ours, too: a label, amounts, shares.
+        assert text.count("`") % 2 == 0
         assert "``" not in text
-        assert len(text.split("`")[0].splitlines()) <= 2
+        assert all(OUTSIDE_CODE.fullmatch(part) for part in text.split("`")[::2])
+        assert len(text.splitlines()) <= 9
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -98,3 +102,30 @@ def test_the_terminal_shows_bold_only_outside_of_code() -> None:
     message = {"blocks": [{"type": "section", "fields": [field]}, {"type": "divider"}], "text": "x"}
     assert render(message, colour=True).splitlines()[0] == "  \033[1mHost\033[0m: *a*"
     assert render({"text": "a &lt; b"}) == "a < b"
+
+
+def test_where_the_time_went_is_a_few_lines_with_the_place_and_the_kind_of_time() -> None:
+    frames = [
+        Frame("{main}", "/srv/shop/public/index.php", 7),
+        *[Frame(f"Framework::step{n}", "/srv/shop/vendor/kernel.php", n) for n in range(1, 12)],
+        Frame("Shop\\Repo::find", "/srv/shop/src/Repo.php", 42),
+        Frame("PDOStatement::execute", "", 0),
+    ]
+    nodes = tuple(
+        Node(frame, index - 1, 0, 940 if index == len(frames) - 1 else 0, 212 * (frame.line == 0))
+        for index, frame in enumerate(frames)
+    )
+    message = payload(make_breach(tree=CallTree(duration_ns=1_000, nodes=nodes)))
+    (section,) = [text for text in texts_of(message["blocks"]) if "Where the time went" in text]
+    assert section.splitlines() == [
+        "*Where the time went*: waiting, 212 waits (in a loop?)",
+        "94% `{main}` `public/index.php:7`",
+        "… 6 more",
+        *[f"94% `Framework::step{n}` `vendor/kernel.php:{n}`" for n in range(7, 12)],
+        "94% `Shop\\Repo::find` `src/Repo.php:42`",
+        "94% `PDOStatement::execute`",
+    ]
+
+
+def test_without_a_call_tree_nothing_is_said_of_it() -> None:
+    assert "Where the time went" not in json.dumps(payload(make_breach()))

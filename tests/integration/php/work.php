@@ -10,7 +10,15 @@ function spin(float $until): int
     return $rounds;
 }
 
+function cpu_ns(): int
+{
+    $usage = getrusage();
+    return (($usage['ru_utime.tv_sec'] + $usage['ru_stime.tv_sec']) * 1000000
+        + $usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec']) * 1000;
+}
+
 $started = hrtime(true);
+$computed = cpu_ns();
 $ms = (int) ($_GET['ms'] ?? 0);
 switch ($_GET['do'] ?? 'sleep') {
     case 'sleep':
@@ -42,11 +50,9 @@ if (isset($_GET['transaction'])) {
     Compass\transaction($_GET['transaction']);
     Compass\tag('plan', $_GET['plan'] ?? 'free');
 }
-$usage = getrusage();
 echo json_encode([
     'elapsed_ns' => hrtime(true) - $started,
-    'cpu_us' => ($usage['ru_utime.tv_sec'] + $usage['ru_stime.tv_sec']) * 1000000
-        + $usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec'],
+    'cpu_ns' => cpu_ns() - $computed,
     'memory_peak' => memory_get_peak_usage(),
     'pid' => getmypid(),
 ]);

@@ -1,0 +1,42 @@
+"""Read a file that has an end, and nothing else."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+
+class NotRegularError(OSError):
+    """A pipe, a device or a socket, of which nobody knows whether reading it ever ends."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            errno.EINVAL, "not a regular file; pipes, <(…) and devices such as /dev/null are not read"
+        )
+
+
+def read_regular(path: Path, limit: int = -1) -> bytes:
+    """Return the content of a file, at most limit bytes of it; never waits for a writer.
+
+    Raises:
+        OSError: It cannot be read.
+        NotRegularError: It is no regular file.
+        IsADirectoryError: It is a directory.
+        ValueError: The path cannot be that of a file.
+    """
+    # Before it is opened, because that alone does something to some devices.
+    _require_regular(path.stat())
+    # And after, in case it was replaced.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        _require_regular(os.fstat(descriptor))
+        return file.read(limit)
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise NotRegularError

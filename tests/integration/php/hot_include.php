@@ -1,0 +1,3 @@
+<?php
+// Included by hot.php.
+Culprit::run($what, $ms);
