@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        status = command(options)
+        if sys.stdout:
+            sys.stdout.flush()  # here, where it can fail: at exit Python would complain
+    except BrokenPipeError:
+        _let_go()
+        return 128 + signal.SIGPIPE  # what a shell reports for a program that did not handle it
     except CompassError as error:
         sys.stderr.write(f"compassd: {error}\n")
         if error.hint:
@@ -25,6 +32,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         return 130
+    else:
+        return status
+
+
+def _let_go() -> None:
+    """Give up what is buffered for a reader that has gone, or Python would fail on it again at exit."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     trace.set_defaults(command=_trace)
 
+    _add_show(commands.add_parser("show", help="show a breach from its JSON: a call tree, or a flame graph"))
+
     doctor = commands.add_parser("doctor", help="check whether alerts would flow, and say what to mend")
     _add_config(doctor)
     _add_rules(doctor)
@@ -74,6 +96,24 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 def _add_rules(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", type=Path, metavar="FILE", help="rules (default: what the settings say)")
+
+
+def _add_show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", metavar="FILE", help='a breach as JSON, or one a line; "-" reads standard input'
+    )
+    parser.add_argument(
+        "--id", metavar="ID", help="the breach of this id, or its beginning (default: the last)"
+    )
+    formats = parser.add_mutually_exclusive_group()
+    for name, help_text in (
+        ("speedscope", "write a profile for https://www.speedscope.app"),
+        ("folded", "write folded stacks with microseconds, the input of flame graph tools"),
+        ("svg", "write a flame graph that opens in a browser"),
+    ):
+        formats.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=help_text)
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write there (default: standard output)")
+    parser.set_defaults(command=_show, format="terminal")
 
 
 # Each command imports what it needs when it runs: `check` must work where there is no bcc.
@@ -103,6 +143,13 @@ def _doctor(options: argparse.Namespace) -> int:
     from compassd.doctor import doctor  # noqa: PLC0415
 
     return doctor(options.config, options.rules, sys.stdout)
+
+
+def _show(options: argparse.Namespace) -> int:
+    from compassd.commands.show import Format, ShowOptions, show  # noqa: PLC0415
+
+    wanted = ShowOptions(options.source, options.id, Format(options.format), options.output)
+    return show(wanted, sys.stdout)
 
 
 def _positive(text: str) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,20 @@ def test_settings_that_do_not_exist_are_an_error(tmp_path: Path, capsys: pytest.
     missing = tmp_path / "missing.toml"
     assert main(["check", "--config", str(missing)]) == 1
     assert str(missing) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("broken", ["stdout", "stderr"])
+def test_a_reader_that_has_seen_enough_is_no_error(broken: str, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(GOOD if broken == "stdout" else "[[rule")
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-m", "compassd", "check", "--rules", str(rules)],
+        stdout=writer if broken == "stdout" else subprocess.PIPE,
+        stderr=writer if broken == "stderr" else subprocess.PIPE,
+        check=False,
+        timeout=30,
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stdout or b"", ended.stderr or b"") == (141, b"", b"")
