@@ -2,50 +2,66 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sys
-from typing import BinaryIO
 
 from compassd.breach import Breach
 from compassd.destinations.base import SendError
+from compassd.errors import ConfigurationError
+from compassd.line_writer import LineWriter
 from compassd.message import document, encode
 
 
 class StdoutDestination:
-    """Writes each breach as one line of JSON (UTF-8) and flushes it.
+    """Writes each breach as one line of JSON (UTF-8), at once and whole.
 
     Args:
         name: Its name in the settings.
-        stream: Where to write; standard output by default.
+        descriptor: Where to write; standard output by default.
+
+    Raises:
+        ConfigurationError: There is no standard output.
     """
 
     min_interval = 0.0
 
-    def __init__(self, name: str, stream: BinaryIO | None = None) -> None:
+    def __init__(self, name: str, descriptor: int | None = None) -> None:
         self.name = name
-        self._stream = stream or sys.stdout.buffer
+        self._lines = LineWriter(_standard_output(name) if descriptor is None else descriptor)
+        self._reader_gone = False
 
     def send(self, breach: Breach) -> None:
         """Write the breach.
 
         Raises:
-            SendError: Nobody reads any more (permanent), or the line cannot be written.
+            SendError: Nobody reads any more (permanent, for this and every later breach), or the line cannot
+                be written.
         """
-        line = encode(document(breach))
+        if self._reader_gone:
+            raise self._nobody_reads()
+        line = encode(document(breach)) + b"\n"
         try:
-            self._stream.write(line + b"\n")
-            self._stream.flush()
+            self._lines.write(line)
         except BrokenPipeError:
-            self._discard()
-            raise SendError(self.name, "nobody reads standard output any more", permanent=True) from None
+            self._reader_gone = True
+            raise self._nobody_reads() from None
         except OSError as error:
             raise SendError(self.name, f"standard output: {error.strerror}") from error
 
     def close(self) -> None:
-        """Leave the stream open: it is not ours."""
+        """Finish a line that a full disk has torn, if that is possible now. The descriptor is not ours."""
+        with contextlib.suppress(OSError):
+            self._lines.finish()
 
-    def _discard(self) -> None:
-        """Let the line that is still buffered go, or Python would fail on it again when it ends."""
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, self._stream.fileno())
-        os.close(null)
+    def _nobody_reads(self) -> SendError:
+        return SendError(self.name, "nobody reads standard output any more", permanent=True)
+
+
+def _standard_output(name: str) -> int:
+    # None if it was closed before we began. Its number may be that of another file now.
+    if sys.stdout is None:
+        raise ConfigurationError(
+            f"destination {name}: standard output is closed",
+            hint="start compassd without >&-, or remove the destination",
+        )
+    return sys.stdout.fileno()

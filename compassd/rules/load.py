@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from compassd.regular_file import NotRegularError, read_regular
 from compassd.rules.explain import explain
 from compassd.rules.match import RuleSet
 from compassd.rules.model import KNOWN_DESTINATIONS, RulesFile
@@ -54,14 +55,15 @@ def load_rules(path: Path, known_destinations: Collection[str] | None = None) ->
 def _read(path: Path) -> str:
     file = file_name(path)
     try:
-        with path.open("rb") as handle:
-            # One byte more shows that there is more, without reading all of what may be a device.
-            raw = handle.read(MAX_FILE_SIZE + 1)
+        # One byte more shows that there is more, without reading all of it.
+        raw = read_regular(path, MAX_FILE_SIZE + 1)
     except FileNotFoundError:
         hint = "rules.example.toml shows every kind of rule"
         raise RulesError([Problem(file=file, message="no such file")], hint=hint) from None
     except IsADirectoryError:
         raise RulesError([Problem(file=file, message="is a directory, not a file")]) from None
+    except NotRegularError as error:
+        raise RulesError([Problem(file=file, message=f"is {error.strerror}")]) from None
     except (OSError, ValueError) as error:
         # ValueError: a NUL in the path.
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
