@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import re
 import signal
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _let_go()
         return 128 + signal.SIGPIPE  # what a shell reports for a program that did not handle it
     except CompassError as error:
+        logging.shutdown()  # what was logged before comes first
         sys.stderr.write(f"compassd: {error}\n")
         if error.hint:
             sys.stderr.write(f"  {error.hint}\n")

@@ -26,6 +26,8 @@ def read_regular(path: Path, limit: int = -1) -> bytes:
         IsADirectoryError: It is a directory.
         ValueError: The path cannot be that of a file.
     """
+    if "\0" in str(path):
+        raise ValueError("a path has no null byte")
     # Before it is opened, because that alone does something to some devices.
     _require_regular(path.stat())
     # And after, in case it was replaced.

@@ -107,11 +107,17 @@ def test_names_stay_right_across_workers_and_opcache_resets(
         _check(breach, "usleep", own)
 
 
-def test_a_regex_is_cpu_time_of_preg_match(php_fpm: PhpFpmFactory, compassd: CompassdFactory) -> None:
+def test_a_regex_is_cpu_time_of_preg_match(
+    php_fpm: PhpFpmFactory, compassd: CompassdFactory, php_version: str
+) -> None:
     daemon = compassd()
     breach, own = _ask(php_fpm(workers=1), daemon, _hot("method", "regex", 300))
-    assert "Culprit::regex" in _names(breach)
-    _check(breach, "preg_match", own)
+    # Since 8.4 PHP calls a few functions, preg_match among them, without a frame.
+    frameless = php_version not in ("8.2", "8.3")
+    run = _check(breach, "Culprit::regex" if frameless else "preg_match", own)
+    assert run["on_cpu_ns"] > 0
+    (regex,) = [step for step in breach["hot_path"] if step["function"] == "Culprit::regex"]
+    assert regex["line"] in (34, 35)
 
 
 def test_waiting_for_a_lock_in_sqlite(
@@ -209,7 +215,7 @@ def test_many_workers_do_not_mix(php_fpm: PhpFpmFactory, compassd: CompassdFacto
         shape = breach["attributes"]["url.path"].split("/")[1]
         names = _names(breach)
         assert names[-2:] == ["Culprit::run", "usleep"]
-        assert ("{closure}" in "".join(names)) == (shape in ("closure", "callback", "fiber"))
+        assert ("{closure" in "".join(names)) == (shape in ("closure", "callback", "fiber"))
         assert ("Shape::generator" in names) == (shape == "generator")
         _check_sums(breach)
 

@@ -212,7 +212,7 @@ def test_a_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
     [
         ("missing.toml", "missing.toml: no such file"),
         ("", ": is a directory, not a file"),
-        ("nul\0", '\\x00": cannot be read: embedded null byte'),
+        ("nul\0", '\\x00": cannot be read: a path has no null byte'),
         ("x" * 300, ": cannot be read: File name too long"),
     ],
 )

@@ -92,7 +92,7 @@ def test_lines_that_are_not_wanted_need_not_be_whole() -> None:
         (b"", "empty"),
         (b" \n\n", "empty"),
         (b"hello", "not JSON"),
-        (b'{"a":\n 1,\n }', "not JSON: .*line 3"),
+        (b'{"a":\n 1\n 2}', "not JSON: .*line 3"),
         (b'{"a": NaN}', "NaN is not JSON"),
         (b"[1]", "not a JSON object"),
         (b"\xff\xfe", "not JSON"),
