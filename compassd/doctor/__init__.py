@@ -42,6 +42,8 @@ def _findings(config: Path | None, rules: Path | None) -> Iterator[Finding]:
 def _with_program(settings: Settings) -> Iterator[Finding]:
     program, findings = kernel.load_program()
     yield from findings
+    if program is not None:
+        yield kernel.check_sampler(program, settings)
     yield from php.check_php(settings, program)
     if program is not None:
         program.close()

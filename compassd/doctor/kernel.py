@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from compassd.doctor.finding import Finding, Verdict
 from compassd.errors import KernelError
+from compassd.settings import Settings
 
 if TYPE_CHECKING:
     # Imports bcc, whose absence is one of the things to find out.
@@ -70,6 +71,17 @@ def _privileges(status: str) -> Finding:
     if missing:
         return Finding(Verdict.FAIL, "privileges", f"{', '.join(missing)} missing", "run the doctor as root")
     return Finding(Verdict.OK, "privileges", ", ".join(_CAPABILITIES))
+
+
+def check_sampler(program: Program, settings: Settings) -> Finding:
+    """Start the sampler as the daemon would."""
+    if not settings.sampling:
+        return Finding(Verdict.OK, "sampler", "switched off in the settings")
+    try:
+        program.start_sampling(settings.sample_rate)
+    except KernelError as error:
+        return Finding(Verdict.FAIL, "sampler", str(error), error.hint)
+    return Finding(Verdict.OK, "sampler", f"runs, at {settings.sample_rate} Hz")
 
 
 def load_program() -> tuple[Program | None, list[Finding]]:

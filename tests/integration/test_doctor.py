@@ -64,6 +64,7 @@ def test_all_is_well(php_fpm: PhpFpmFactory, doctor: Doctor, extension: Path) ->
     assert lines[-1] == "alerts would flow"
     assert status == 0
     assert any(line == f"ok    extension: {extension} probes attach" for line in lines)
+    assert _about(lines, "sampler:") == "ok    sampler: runs, at 99 Hz"
     assert "probes armed; function probes off" in _pool(lines, fpm, "shop")
     assert "probes armed" in _pool(lines, fpm, "admin")
     assert not [line for line in lines if line.startswith("FAIL")]
