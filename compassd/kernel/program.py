@@ -34,7 +34,7 @@ HANDLERS = {
 }
 
 # The parts of the program, compiled as one text in this order.
-SOURCES = ("compass.c", "sampler.c", "requests.c")
+SOURCES = ("compass.c", "walk.c", "sampler.c", "requests.c")
 
 # The stages of a walk of the stack, for the two programs that begin one: the first is attached, the others
 # are reached by tail calls through a map.
