@@ -46,18 +46,19 @@ class Daemon:
 
     Args:
         settings: The settings.
-        load_rules: Loads and checks the rules; raises ConfigurationError.
+        rules: The rules at the start.
+        load_rules: Loads and checks them again, for a reload; raises ConfigurationError.
         program: The loaded eBPF program; the daemon closes it.
         delivery: Takes the breaches; the daemon drains and closes it.
         signals: Flags set by the signal handlers.
     """
 
     settings: Settings
+    rules: RuleSet
     load_rules: Callable[[], RuleSet]
     program: Program
     delivery: Delivery
     signals: Signals
-    _rules: RuleSet = field(init=False)
     _attachments: Attachments = field(init=False)
     _discovery: Discovery = field(init=False)
     _manager: ServiceManager = field(default_factory=ServiceManager)
@@ -70,13 +71,9 @@ class Daemon:
     _losses: dict[Counter, int] = field(default_factory=lambda: dict.fromkeys(Counter, 0))
 
     def run(self) -> None:
-        """Run until a signal asks to stop.
-
-        Raises:
-            ConfigurationError: The rules are not usable at the start. Later, bad rules are only logged.
-        """
+        """Run until a signal asks to stop."""
         self._destinations = tuple(self.settings.destinations)
-        self._use(self.load_rules())
+        self._use(self.rules)
         self._attachments = Attachments(self.program)
         self._discovery = Discovery(extra=self.settings.extension_paths)
         self._scan()
@@ -115,7 +112,7 @@ class Daemon:
             return
         request = decode_request(record, clock_offset_ns).request
         raw_tree = self._trees.pop(pid, None)
-        found = breaches(self._rules, request, self._server, self._destinations)
+        found = breaches(self.rules, request, self._server, self._destinations)
         tree = self._tree(raw_tree, request) if found and raw_tree else None
         for breach in found:
             self._breaches += 1
@@ -141,7 +138,7 @@ class Daemon:
                 self._losses[counter] = counters[counter]
 
     def _use(self, rules: RuleSet) -> None:
-        self._rules = rules
+        self.rules = rules
         floors = rules.floors()
         self.program.set_limits(
             Limits(
@@ -157,7 +154,7 @@ class Daemon:
         log.info(
             "compassd ready: attached to %s; %d rules; destinations: %s",
             ", ".join(map(str, files)) if files else "no compass.so yet",
-            len(self._rules.rules),
+            len(self.rules.rules),
             ", ".join(self._destinations),
         )
         if not files and not self._attachments.refused:
@@ -175,10 +172,10 @@ class Daemon:
         except ConfigurationError as error:
             for line in str(error).splitlines():
                 log.error("%s", line)  # noqa: TRY400 - the message says it all
-            log.error("rules not reloaded: the %d old rules stay in force", len(self._rules.rules))  # noqa: TRY400
+            log.error("rules not reloaded: the %d old rules stay in force", len(self.rules.rules))  # noqa: TRY400
             self._manager.ready(f"rules NOT reloaded; {self._summary()}")
             return
-        log.info("rules reloaded: %d rules", len(self._rules.rules))
+        log.info("rules reloaded: %d rules", len(self.rules.rules))
         self._manager.ready(self._summary())
 
     def _stop(self) -> None:

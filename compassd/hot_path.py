@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from compassd.calltree import CallTree, Frame, Step, Totals
+from compassd.calltree import Frame, Step, Totals
 from compassd.units import format_duration
 
 # From so much of the time on, it was all of one kind.
@@ -43,9 +43,9 @@ def culprit(path: list[Step]) -> Culprit | None:
     return Culprit(frame, last.totals, last.share)
 
 
-def verdict(tree: CallTree) -> str:
+def verdict(path: list[Step]) -> str:
     """Return one line, "" if nothing is known: "94% in PDO::query at src/Repo.php:42, waiting, 2 waits"."""
-    found = culprit(tree.hot_path())
+    found = culprit(path)
     if found is None:
         return ""
     return f"{percent(found.share)} in {found.frame.function}{at(found.frame)}, {kind(found.totals)}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +54,3 @@ class Request:
     def path(self) -> str:
         """The URI without its query string."""
         return self.uri.partition("?")[0]
-
-    @property
-    def started(self) -> datetime:
-        """When the request began, UTC, to the microsecond."""
-        return datetime.fromtimestamp(self.started_at / 1e9, tz=UTC)

@@ -12,17 +12,14 @@ ROOT = Path(__file__).resolve().parent.parent
 _BUILD_S = 300
 
 
-def build_extension(directory: Path, *, version: str | None = None, always_armed: bool = False) -> Path:
+def build_extension(directory: Path, *, version: str | None = None) -> Path:
     """Build compass.so for that PHP version into directory and return its path.
 
     Args:
         directory: Where it goes.
         version: PHP version; by default the one that PhpFpm runs.
-        always_armed: Whether the probes fire with nobody attached, for tests of the extension on its own.
     """
     command: list[str | Path] = [ROOT / "extension" / "build.sh", "--version", version or default_version()]
-    if always_armed:
-        command.append("--always-armed")
     directory.mkdir(parents=True, exist_ok=True)
     built = subprocess.run(
         [*map(str, command), str(directory)], check=False, capture_output=True, text=True, timeout=_BUILD_S

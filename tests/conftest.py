@@ -77,12 +77,6 @@ def extension(tmp_path_factory: pytest.TempPathFactory, php_version: str) -> Pat
     return build_extension(tmp_path_factory.mktemp("extension"), version=php_version)
 
 
-@pytest.fixture(scope="session")
-def armed_extension(tmp_path_factory: pytest.TempPathFactory, php_version: str) -> Path:
-    """compass.so whose probes fire with nobody attached."""
-    return build_extension(tmp_path_factory.mktemp("armed"), version=php_version, always_armed=True)
-
-
 @pytest.fixture
 def php_fpm(extension: Path) -> Iterator[PhpFpmFactory]:
     """Start a PHP-FPM with the extension; takes PhpFpm's arguments. All of them end with the test."""

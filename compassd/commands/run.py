@@ -29,12 +29,15 @@ def run(config: Path | None, rules: Path | None) -> int:
     signals = Signals()
     signals.install()
     path = rules or settings.rules
-    load_rules(path, settings.destinations)  # before the kernel is touched: a typo should cost nothing
+    loaded = load_rules(
+        path, settings.destinations
+    )  # before the kernel is touched: a typo should cost nothing
     program = Program()
     if settings.sampling:
         program.start_sampling(settings.sample_rate)
     daemon = Daemon(
         settings=settings,
+        rules=loaded,
         load_rules=lambda: load_rules(path, settings.destinations),
         program=program,
         delivery=Delivery(

@@ -120,10 +120,10 @@ def fields(breach: Breach) -> Iterator[tuple[str, str]]:
 
 
 def _message(breach: Breach, path: list[Step]) -> str:
-    if not breach.tree or not path:
+    if not path:
         return summary(breach)
     way = " > ".join(step.frame.function for step in path[-_STEPS_MAX:])
-    return f"{summary(breach)}; {verdict(breach.tree)}; {way}"
+    return f"{summary(breach)}; {verdict(path)}; {way}"
 
 
 def _ms(ns: int) -> str:

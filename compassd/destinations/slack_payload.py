@@ -101,7 +101,7 @@ def _mrkdwn(text: str) -> dict[str, Any]:
 def _where(breach: Breach) -> list[dict[str, Any]]:
     """Return the section that says where the time went, or none."""
     path = breach.tree.hot_path() if breach.tree else []
-    if not breach.tree or not path:
+    if not path:
         return []
     lines = [_step(step) for step in path]
     if len(lines) > _MAX_STEPS:

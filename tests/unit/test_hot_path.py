@@ -30,11 +30,11 @@ def test_the_culprit_is_placed_in_the_users_code() -> None:
 
 def test_the_verdict_is_one_line() -> None:
     expected = "93% in PDOStatement::execute at src/Repo.php:42, waiting, 212 waits (in a loop?)"
-    assert verdict(TREE) == expected
+    assert verdict(TREE.hot_path()) == expected
 
 
 def test_nothing_is_said_of_nothing() -> None:
-    assert verdict(CallTree(duration_ns=5, nodes=())) == ""
+    assert verdict(CallTree(duration_ns=5, nodes=()).hot_path()) == ""
     assert culprit([]) is None
 
 
