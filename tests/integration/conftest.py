@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,8 +16,9 @@ from lab.fastcgi import Call
 
 PAGES = Path(__file__).parent / "php"
 
-# Only requests to this host are judged: the daemon attaches to every PHP-FPM of the machine.
-HOST = "compass.test"
+# Only requests to this host are judged, as the daemon attaches to every PHP-FPM of the machine: also to those
+# of another run of these tests.
+HOST = f"run-{os.getpid()}.compass.test"
 
 RULES = f"""
 [[rule]]
