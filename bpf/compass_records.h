@@ -14,18 +14,24 @@
 #define COMPASS_CLASS_SIZE 128
 #define COMPASS_FILE_SIZE 192
 
-/* Ring buffer request_shutdown holds records of two kinds, and says which in their first word. */
+/* Ring buffer request_shutdown holds records of several kinds, and says which in their first word. */
 #define RECORD_REQUEST 1u
 #define RECORD_TREE 2u
+#define RECORD_TEXT 3u
+#define RECORD_DIED 4u
 
-/* A request over the smallest budget of any rule. */
+/* A request over the smallest budget of any rule, or one whose worker died in it. */
 struct request_record {
-	uint32_t kind; /* RECORD_REQUEST */
+	uint32_t kind; /* RECORD_REQUEST or RECORD_DIED */
 	uint32_t pid;
 	/* Function calls of this request that found no room in ring buffer function_end. */
 	uint32_t functions_lost;
 	/* 1 if the probes were attached when it began, else 0. */
 	uint32_t start_seen;
+	/* The signal that ended the worker; 0 if it ended by itself. */
+	uint32_t signal;
+	uint32_t reserved;
+	/* Of a request whose worker died: what was known at its start, and the duration. */
 	struct compass_request request;
 };
 
@@ -48,7 +54,7 @@ struct tree_node {
 #define COMPASS_TREE_NODES 512
 #define COMPASS_STACK_DEPTH 128
 
-/* Sent right before the request_record of the same process, cut behind the last node in use. */
+/* Sent before the request_record of the same process, cut behind the last node in use. */
 struct tree_record {
 	uint32_t kind; /* RECORD_TREE */
 	uint32_t pid;
@@ -58,8 +64,48 @@ struct tree_record {
 	uint32_t cut;   /* stacks deeper than COMPASS_STACK_DEPTH: cut at the root */
 	uint32_t count; /* nodes in use, node 0 included */
 	uint32_t reserved;
+	uint32_t last; /* the node of the last stack walked; 0 if there was none */
+	uint32_t unused;
 	struct tree_node nodes[COMPASS_TREE_NODES];
 };
+
+/* Bytes of what a function waited for, such as an SQL statement; what is longer is cut. */
+#define COMPASS_TEXT_SIZE 952
+/* Places of a request whose text is kept, a power of two: those that waited longest. */
+#define COMPASS_TEXTS 32
+
+/*
+ * What a function waited for at one node of the tree, in its longest wait. Sent between the tree_record and
+ * the request_record of the same process, cut behind the text. 33 of them and a map's element of the kernel
+ * fit into 32 KiB.
+ */
+struct text_record {
+	uint32_t kind; /* RECORD_TEXT */
+	uint32_t pid;
+	uint64_t start_ns;   /* with pid the key of the request */
+	uint64_t longest_ns; /* the wait, ns */
+	uint32_t node;       /* index in tree_record.nodes */
+	uint32_t length;     /* of the whole text, bytes */
+	char text[COMPASS_TEXT_SIZE];
+};
+
+/*
+ * Where a function has its text. The daemon writes the map text_sources: key are PHP's own hashes of the
+ * names, 0 for "no class", and for "any function of this class".
+ */
+struct text_key {
+	uint64_t class;
+	uint64_t function;
+};
+
+/* In its argument n (the first is 1), or in the one behind that if n is a connection. */
+#define TEXT_ARGUMENT 1u
+/* In the declared property n of its object (the first is 0). */
+#define TEXT_PROPERTY 2u
+/* In the path or URL of the stream that is its argument n. */
+#define TEXT_STREAM 3u
+
+#define TEXT_SOURCE(kind, n) ((kind) << 8 | (n))
 
 /* Value of the map symbols: what a function is called. */
 struct symbol {

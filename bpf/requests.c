@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* The probes: requests begin and end, functions end, processes die. Part of compass.c. */
 
+/* What was known of a worker's request at its start: for one that still runs, or never ends. */
+BPF_F_TABLE("hash", u32, struct compass_request, starts, COMPASS_PROCESSES, BPF_F_NO_PREALLOC);
+BPF_ARRAY(empty_start, struct compass_request, 1);
+
 /* The numbers at the beginning of struct compass_request, up to its layout. */
 struct request_head {
 	u32 version;
@@ -50,6 +54,31 @@ static inline int is_repeated(struct in_flight *flight, u64 start_ns, u32 is_fin
 	return flight && flight->start_ns == start_ns && flight->is_finished == is_finished;
 }
 
+/* A request begins in the current process: keep what is known of it. */
+static inline void keep_start(u32 pid, const struct compass_request *request)
+{
+	struct compass_request *start, *empty;
+	int zero = 0;
+
+	start = starts.lookup(&pid);
+	if (!start) {
+		empty = empty_start.lookup(&zero);
+		if (empty)
+			starts.update(&pid, empty);
+		start = starts.lookup(&pid);
+	}
+	if (!start ||
+	    bpf_probe_read_user(start, __builtin_offsetof(struct compass_request, transaction), request)) {
+		count(COUNTER_UNREADABLE);
+		return;
+	}
+	/* They are known at its end. */
+	start->duration_ns = start->cpu_ns = start->memory_peak = 0;
+	start->status = start->tag_count = 0;
+	start->transaction[0] = 0;
+	start->flags |= COMPASS_REQUEST_LATE;
+}
+
 int on_request_init(struct pt_regs *ctx)
 {
 	const void *request = (const void *)PT_REGS_PARM4(ctx);
@@ -61,6 +90,7 @@ int on_request_init(struct pt_regs *ctx)
 		return 0;
 	count(COUNTER_STARTED);
 	flight.start_ns = head.start_ns;
+	keep_start(pid, request);
 	sampler_begin(&flight, pid, request);
 	if (requests.update(&pid, &flight))
 		count(COUNTER_UNTRACKED);
@@ -115,6 +145,7 @@ int on_request_shutdown(struct pt_regs *ctx)
 	record->pid = pid;
 	record->functions_lost = functions_lost;
 	record->start_seen = start_seen;
+	record->signal = record->reserved = 0;
 	if (bpf_probe_read_user(&record->request, sizeof(record->request), request)) {
 		request_shutdown.ringbuf_discard(record, 0);
 		count(COUNTER_UNREADABLE);
@@ -174,7 +205,32 @@ int on_function_end(struct pt_regs *ctx)
 	return 0;
 }
 
-/* A worker that ends in mid-request (a crash, the OOM killer, a time-out) must not stay in the table. */
+/* The current process ends in the middle of its request: a crash, the OOM killer, a time-out. */
+static inline void ship_died(u32 pid, struct in_flight *flight)
+{
+	struct compass_request *start = starts.lookup(&pid);
+	struct request_record *record;
+
+	if (!start || start->start_ns != flight->start_ns)
+		return;
+	sampler_ship(pid, flight->start_ns);
+	record = request_shutdown.ringbuf_reserve(sizeof(*record));
+	if (!record) {
+		count(COUNTER_LOST);
+		return;
+	}
+	record->kind = RECORD_DIED;
+	record->pid = pid;
+	record->functions_lost = flight->functions_lost;
+	record->start_seen = 1;
+	record->signal = flight->signal;
+	record->reserved = 0;
+	bpf_probe_read_kernel(&record->request, sizeof(record->request), start);
+	record->request.duration_ns = bpf_ktime_get_ns() - flight->start_ns;
+	request_shutdown.ringbuf_submit(record, 0);
+}
+
+/* A worker that ends in mid-request must not stay in the table. */
 int on_process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 id = bpf_get_current_pid_tgid();
@@ -183,12 +239,15 @@ int on_process_exit(struct bpf_raw_tracepoint_args *ctx)
 
 	if (pid != (u32)id)
 		return 0;
-	sampler_forget(pid);
 	flight = requests.lookup(&pid);
-	if (!flight)
-		return 0;
-	if (!flight->is_finished)
-		count(COUNTER_DIED);
-	requests.delete(&pid);
+	if (flight) {
+		if (!flight->is_finished) {
+			count(COUNTER_DIED);
+			ship_died(pid, flight);
+		}
+		requests.delete(&pid);
+		starts.delete(&pid);
+	}
+	sampler_forget(pid);
 	return 0;
 }

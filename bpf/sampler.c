@@ -7,7 +7,8 @@
  * that the stack leads to.
  *
  * Both programs run with interrupts off, and a worker's tree is only touched by whoever runs the worker, or
- * takes it off or onto a processor.
+ * takes it off or onto a processor. It also looks, and counts nothing, when a worker gets a signal that ends
+ * it.
  */
 
 struct edge_key {
@@ -36,27 +37,20 @@ struct absence {
 	u32 pid;
 	u32 node;
 	u32 is_wait;
-	u32 reserved;
+	u32 has_text;
 };
 
 /* Allocated when a worker's first request begins, and kept until it dies. */
 BPF_F_TABLE("hash", u32, struct tree_record, trees, COMPASS_PROCESSES, BPF_F_NO_PREALLOC);
 BPF_ARRAY(empty_tree, struct tree_record, 1);
-BPF_PERCPU_ARRAY(walks, struct walk, 1);
 BPF_TABLE("lru_hash", struct stack_key, struct node_value, stacks, 32768);
 BPF_TABLE("lru_hash", struct edge_key, struct node_value, edges, 65536);
 /* By the address of the task: the tracepoint gives that of the next one, and nothing else of it is needed. */
 BPF_HASH(absent, u64, struct absence, COMPASS_PROCESSES);
-/* The second and the third stage of a walk, for each of the two programs that begin one. */
+/* The second and the third stage of a walk, for each of the programs that begin one. */
 BPF_PROG_ARRAY(tick_stages, 2);
 BPF_PROG_ARRAY(switch_stages, 2);
-
-static inline struct tree_node *node_at(struct tree_record *tree, u64 index)
-{
-	index &= COMPASS_TREE_NODES - 1;
-	asm volatile("" : "+r"(index));
-	return &tree->nodes[index];
-}
+BPF_PROG_ARRAY(signal_stages, 2);
 
 static inline void clear_node(struct tree_node *node)
 {
@@ -91,6 +85,7 @@ static inline void sampler_begin(struct in_flight *flight, u32 pid, const struct
 	tree->start_ns = flight->start_ns;
 	tree->walk_ns = 0;
 	tree->walks = tree->cut = 0;
+	tree->last = 0;
 	tree->count = 1;
 	clear_node(node_at(tree, 0));
 	flight->is_walkable = fits_block(flight->layout.execute_data_func) &&
@@ -115,6 +110,7 @@ static inline void sampler_ship(u32 pid, u64 start_ns)
 	if (request_shutdown.ringbuf_output(
 	        tree, sizeof(*tree) - sizeof(tree->nodes) + nodes * sizeof(struct tree_node), 0))
 		count(COUNTER_TREES_LOST);
+	texts_ship(pid, start_ns);
 }
 
 /* The current process ends. */
@@ -124,6 +120,7 @@ static inline void sampler_forget(u32 pid)
 
 	absent.delete(&task);
 	trees.delete(&pid);
+	texts.delete(&pid);
 }
 
 /* Follow the frames from the root through the tree, adding the nodes that are not there yet. */
@@ -192,17 +189,16 @@ static inline struct in_flight *current_worker(u32 *pid)
  */
 
 /* First stage: collect the frames. Returns whether there is a walk to go on with. */
-static inline int begin_walk(void)
+static inline int begin_walk(int memory)
 {
 	u64 now_ns = bpf_ktime_get_ns();
 	struct tree_record *tree;
 	struct in_flight *flight;
 	struct walk *walk;
-	int zero = 0;
 	u32 pid;
 
 	flight = current_worker(&pid);
-	walk = walks.lookup(&zero);
+	walk = walks.lookup(&memory);
 	if (!flight || !walk)
 		return 0;
 	tree = trees.lookup(&pid);
@@ -214,15 +210,14 @@ static inline int begin_walk(void)
 }
 
 /* Second stage: identify them. */
-static inline int continue_walk(void)
+static inline int continue_walk(int memory)
 {
 	struct in_flight *flight;
 	struct walk *walk;
-	int zero = 0;
 	u32 pid;
 
 	flight = current_worker(&pid);
-	walk = walks.lookup(&zero);
+	walk = walks.lookup(&memory);
 	if (!flight || !walk)
 		return 0;
 	identify_frames(flight, walk, pid);
@@ -231,17 +226,16 @@ static inline int continue_walk(void)
 
 /* Third stage: find the node of the leaf. Returns the tree, the node's index in *node; NULL if there is none.
  */
-static inline struct tree_record *end_walk(u32 *node)
+static inline struct tree_record *end_walk(int memory, u32 *node)
 {
 	struct node_value *known;
 	struct tree_record *tree;
 	struct in_flight *flight;
 	struct walk *walk;
-	int zero = 0;
 	u32 pid;
 
 	flight = current_worker(&pid);
-	walk = walks.lookup(&zero);
+	walk = walks.lookup(&memory);
 	if (!flight || !walk)
 		return NULL;
 	tree = trees.lookup(&pid);
@@ -263,6 +257,8 @@ static inline struct tree_record *end_walk(u32 *node)
 	}
 	tree->walks++;
 	tree->walk_ns += bpf_ktime_get_ns() - walk->begun_ns;
+	if (walk->node)
+		tree->last = walk->node;
 	*node = walk->node;
 	return tree;
 }
@@ -270,14 +266,14 @@ static inline struct tree_record *end_walk(u32 *node)
 /* The CPU clock has ticked. */
 int on_tick(struct bpf_perf_event_data *ctx)
 {
-	if (begin_walk())
+	if (begin_walk(WALK_IRQS_OFF))
 		tick_stages.call(ctx, 0);
 	return 0;
 }
 
 int tick_identify(struct bpf_perf_event_data *ctx)
 {
-	if (continue_walk())
+	if (continue_walk(WALK_IRQS_OFF))
 		tick_stages.call(ctx, 1);
 	return 0;
 }
@@ -287,7 +283,7 @@ int tick_end(struct bpf_perf_event_data *ctx)
 	struct tree_record *tree;
 	u32 node;
 
-	tree = end_walk(&node);
+	tree = end_walk(WALK_IRQS_OFF, &node);
 	if (tree)
 		node_at(tree, node)->ticks++;
 	return 0;
@@ -304,6 +300,7 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
 	struct absence *returning;
 	struct tree_record *tree;
 	struct tree_node *node;
+	u64 away_ns;
 	u32 pid;
 
 	returning = absent.lookup(&next);
@@ -311,20 +308,23 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
 		pid = returning->pid;
 		tree = trees.lookup(&pid);
 		if (tree) {
+			away_ns = bpf_ktime_get_ns() - returning->since_ns;
 			node = node_at(tree, returning->node);
-			node->off_ns += bpf_ktime_get_ns() - returning->since_ns;
+			node->off_ns += away_ns;
 			node->waits += returning->is_wait;
+			if (returning->has_text)
+				texts_keep(tree, node, away_ns);
 		}
 		absent.delete(&next);
 	}
-	if (begin_walk())
+	if (begin_walk(WALK_IRQS_OFF))
 		switch_stages.call(ctx, 0);
 	return 0;
 }
 
 int switch_identify(struct bpf_raw_tracepoint_args *ctx)
 {
-	if (continue_walk())
+	if (continue_walk(WALK_IRQS_OFF))
 		switch_stages.call(ctx, 1);
 	return 0;
 }
@@ -336,13 +336,61 @@ int switch_end(struct bpf_raw_tracepoint_args *ctx)
 	u64 task;
 	u32 node;
 
-	tree = end_walk(&node);
+	tree = end_walk(WALK_IRQS_OFF, &node);
 	if (!tree)
 		return 0;
 	absence.pid = tree->pid;
 	absence.node = node;
+	if (absence.is_wait && node)
+		absence.has_text = texts_read(tree->pid, node);
 	absence.since_ns = bpf_ktime_get_ns();
 	task = bpf_get_current_task();
 	absent.update(&task, &absence);
+	return 0;
+}
+
+/* Signals that end nothing by themselves. */
+static inline int is_harmless(u64 signal)
+{
+	return signal == 17 /* SIGCHLD */ || signal == 18 /* SIGCONT */ || signal == 19 /* SIGSTOP */ ||
+	       signal == 20 /* SIGTSTP */ || signal == 21 /* SIGTTIN */ || signal == 22 /* SIGTTOU */ ||
+	       signal == 23 /* SIGURG */ || signal == 28 /* SIGWINCH */;
+}
+
+/*
+ * signal_deliver: int sig, struct kernel_siginfo *info, struct k_sigaction *action, in the process that gets
+ * it. An action begins with its handler, and 0 is SIG_DFL.
+ */
+int on_signal(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct in_flight *flight;
+	u64 handler = 1;
+
+	flight = requests.lookup(&pid);
+	if (!flight || is_harmless(ctx->args[0]))
+		return 0;
+	bpf_probe_read_kernel(&handler, sizeof(handler), (void *)ctx->args[2]);
+	if (handler)
+		return 0;
+	flight->signal = ctx->args[0];
+	if (begin_walk(WALK_IRQS_ON))
+		signal_stages.call(ctx, 0);
+	return 0;
+}
+
+int signal_identify(struct bpf_raw_tracepoint_args *ctx)
+{
+	if (continue_walk(WALK_IRQS_ON))
+		signal_stages.call(ctx, 1);
+	return 0;
+}
+
+int signal_end(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 node;
+
+	/* Where it is now is the last place that is known. */
+	end_walk(WALK_IRQS_ON, &node);
 	return 0;
 }

@@ -4,9 +4,12 @@
  * compass.c.
  *
  * What a walk carries from one frame to the next lives in memory: the verifier forgets what it knew of it,
- * and sees every round of a loop as the same. The memory is one per processor, as walks are made with
- * interrupts off.
+ * and sees every round of a loop as the same. The memory is one per processor for walks with interrupts off,
+ * and another one for those which the clock may interrupt.
  */
+
+#define WALK_IRQS_OFF 0
+#define WALK_IRQS_ON 1
 
 /* The part of a zend_execute_data that a walk needs, read in one go, in bytes. */
 #define FRAME_BLOCK 64
@@ -17,18 +20,22 @@ struct frame {
 	u64 symbol;
 	u32 line;
 	u32 is_user;
+	u64 source;
 };
 
 struct walk {
 	u8 block[FRAME_BLOCK];
 	u64 begun_ns;
 	u64 at;
+	u64 leaf;
 	u64 stack;
 	u32 depth;
 	u32 node;
 	u64 name, scope, class_name, file;
 	u64 id;
 	u64 hash, length, tail[4];
+	u64 source;
+	struct text_key text_key;
 	struct symbol symbol;
 	struct frame frames[COMPASS_STACK_DEPTH];
 };
@@ -44,11 +51,13 @@ struct function_value {
 	u64 start_ns;
 	u64 symbol;
 	u32 is_user;
-	u32 reserved;
+	u32 source;
 };
 
 BPF_TABLE("lru_hash", struct function_key, struct function_value, functions, 65536);
 BPF_TABLE("lru_hash", u64, struct symbol, symbols, 16384);
+BPF_HASH(text_sources, struct text_key, u32, 512);
+BPF_PERCPU_ARRAY(walks, struct walk, 2);
 
 static inline u64 mix(u64 hash, u64 value)
 {
@@ -62,6 +71,13 @@ static inline struct frame *frame_at(struct walk *walk, u64 index)
 	index &= COMPASS_STACK_DEPTH - 1;
 	asm volatile("" : "+r"(index));
 	return &walk->frames[index];
+}
+
+static inline struct tree_node *node_at(struct tree_record *tree, u64 index)
+{
+	index &= COMPASS_TREE_NODES - 1;
+	asm volatile("" : "+r"(index));
+	return &tree->nodes[index];
 }
 
 static inline u64 block_at(struct walk *walk, u64 offset)
@@ -97,6 +113,19 @@ static inline void mix_string(struct in_flight *flight, struct walk *walk, u64 s
 	walk->id = mix(walk->id, walk->hash);
 }
 
+/* Where the function whose names' hashes are in walk->text_key has what it waits for: TEXT_SOURCE, 0 if
+ * nowhere. */
+static inline u32 text_source(struct walk *walk)
+{
+	u32 *source = text_sources.lookup(&walk->text_key);
+
+	if (!source && walk->text_key.class) {
+		walk->text_key.function = 0;
+		source = text_sources.lookup(&walk->text_key);
+	}
+	return source ? *source : 0;
+}
+
 /* Find out which function a frame is in, and read its names the first time that it is seen anywhere. */
 static inline void identify(struct in_flight *flight, struct walk *walk, u32 pid, struct frame *frame)
 {
@@ -108,6 +137,7 @@ static inline void identify(struct in_flight *flight, struct walk *walk, u32 pid
 	if (known && known->start_ns == flight->start_ns) {
 		frame->symbol = known->symbol;
 		frame->is_user = known->is_user;
+		frame->source = known->source;
 		return;
 	}
 	walk->name = walk->scope = walk->class_name = walk->file = 0;
@@ -127,12 +157,17 @@ static inline void identify(struct in_flight *flight, struct walk *walk, u32 pid
 	}
 	walk->id = mix(symbol->type, symbol->line);
 	mix_string(flight, walk, walk->name);
+	walk->text_key.function = walk->hash;
 	mix_string(flight, walk, walk->class_name);
+	walk->text_key.class = walk->scope ? walk->hash : 0;
 	mix_string(flight, walk, walk->file);
 	frame->symbol = walk->id;
+	frame->source = frame->is_user ? 0 : text_source(walk);
 
-	struct function_value value = {
-	    .start_ns = flight->start_ns, .symbol = frame->symbol, .is_user = frame->is_user};
+	struct function_value value = {.start_ns = flight->start_ns,
+	    .symbol = frame->symbol,
+	    .is_user = frame->is_user,
+	    .source = frame->source};
 
 	functions.update(&key, &value);
 	if (symbols.lookup(&value.symbol))
@@ -154,6 +189,7 @@ static inline void collect_frames(struct in_flight *flight, struct walk *walk, s
 	walk->at = 0;
 	walk->depth = 0;
 	bpf_probe_read_user(&walk->at, sizeof(walk->at), (void *)flight->layout.current_execute_data);
+	walk->leaf = walk->at;
 	for (i = 0; i < COMPASS_STACK_DEPTH; i++) {
 		struct frame *frame = frame_at(walk, i);
 
@@ -183,6 +219,7 @@ static inline void identify_frames(struct in_flight *flight, struct walk *walk, 
 			break;
 		frame->symbol = 0;
 		frame->line = 0;
+		frame->source = 0;
 		/* PHP puts a frame without a function where it calls from C. */
 		if (!frame->function)
 			continue;

@@ -29,6 +29,16 @@ class Metric(StrEnum):
     """Peak memory, bytes."""
 
 
+class State(StrEnum):
+    """What has become of the request."""
+
+    FINISHED = "finished"
+    RUNNING = "running"
+    """It still runs."""
+    DIED = "died"
+    """Its worker died in it: a crash, a kill, a time-out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Excess:
     """One limit of the budget and by how much it was exceeded: actual > budget, both in the metric's unit."""
@@ -40,7 +50,9 @@ class Excess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
-    """One request over the budget of one rule.
+    """One request over the budget of one rule, or one that a rule is about and that never ended.
+
+    A request that is told while it runs is told again when it has ended, by a breach of the same id.
 
     Attributes:
         id: Stable for (machine, request, rule), so that a message sent twice can be recognised.
@@ -49,8 +61,12 @@ class Breach:
         destinations: Names of the destinations to tell, in the rule's order.
         server: Name of the machine that served the request.
         request: The request.
-        excesses: The exceeded limits, at least one.
+        excesses: The exceeded limits, at least one unless the worker died.
         tree: Where its time went, None if that is not known.
+        state: What has become of the request.
+        told_running: Whether it was told before, as still running.
+        waiting_ns: How long a running request has been waiting at tree.last, ns; None if it does not wait.
+        signal: What ended the worker, 0 if it ended by itself or did not end.
     """
 
     id: str
@@ -61,6 +77,15 @@ class Breach:
     request: Request
     excesses: tuple[Excess, ...]
     tree: CallTree | None = None
+    state: State = State.FINISHED
+    told_running: bool = False
+    waiting_ns: int | None = None
+    signal: int = 0
+
+    @property
+    def message_id(self) -> str:
+        """Identifies what is told of the breach: a running request is told again when it has ended."""
+        return f"{self.id}-running" if self.state is State.RUNNING else self.id
 
 
 def breach_id(server: str, request: Request, rule: str) -> str:

@@ -39,6 +39,7 @@ class Node:
         on_ns: Time on the processor, ns.
         off_ns: Time off the processor, ns: it waited for something, or others had the processor.
         waits: How often it waited.
+        waited_for: For what, in the longest of its waits: SQL, a path; masked, "" if it is not known.
     """
 
     frame: Frame
@@ -46,6 +47,7 @@ class Node:
     on_ns: int
     off_ns: int
     waits: int
+    waited_for: str = ""
 
     @property
     def self_ns(self) -> int:
@@ -75,11 +77,28 @@ class Step:
         frame: The place.
         totals: Time in it and below.
         share: Of the request's duration, 0 to 1.
+        waited_for: For what it waited itself, "" if it is not known.
     """
 
     frame: Frame
     totals: Totals
     share: float
+    waited_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitPlace:
+    """A place that waited, over all paths that lead to it.
+
+    Attributes:
+        frame: The function, with the file and line of the user's code that it is in or was called from.
+        totals: Time in it itself, and its waits.
+        waited_for: For what, "" if it is not known.
+    """
+
+    frame: Frame
+    totals: Totals
+    waited_for: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +112,7 @@ class CallTree:
         cut_stacks: Stacks deeper than the bound; they are cut at the root.
         walks: How many stacks were walked.
         walk_ns: What that took, ns.
+        last: Index of the node that was seen last, NO_PARENT if none was.
     """
 
     duration_ns: int
@@ -101,6 +121,7 @@ class CallTree:
     cut_stacks: int = 0
     walks: int = 0
     walk_ns: int = 0
+    last: int = NO_PARENT
 
     def totals(self) -> list[Totals]:
         """Return for each node the time in it and everything below."""
@@ -144,20 +165,29 @@ class CallTree:
                 break
             node = self.nodes[heaviest]
             share = totals[heaviest].all_ns / self.duration_ns if self.duration_ns else 0.0
-            path.append(Step(node.frame, totals[heaviest], share))
+            path.append(Step(node.frame, totals[heaviest], share, node.waited_for))
             own_ns = node.self_ns
             candidates = children[heaviest]
         return path
 
     def top_self(self, count: int) -> list[tuple[Frame, Totals]]:
         """Return the places in which themselves most time was spent, over all paths, most first."""
-        places = self._by_place()
+        places: dict[Frame, Totals] = {}
+        for index, node in enumerate(self.nodes):
+            if node.self_ns:
+                place = self.place(index)
+                places[place] = _sum(places.get(place), node)
         return sorted(places.items(), key=lambda item: -item[1].all_ns)[:count]
 
-    def wait_places(self, count: int) -> list[tuple[Frame, Totals]]:
-        """Return the places that waited, over all paths, those that waited longest first."""
-        places = ((place, totals) for place, totals in self._by_place().items() if totals.waits)
-        return sorted(places, key=lambda item: (-item[1].off_ns, -item[1].waits))[:count]
+    def wait_places(self, count: int) -> list[WaitPlace]:
+        """Return where the request waited and what for, over all paths, the longest time first."""
+        places: dict[tuple[Frame, str], Totals] = {}
+        for index, node in enumerate(self.nodes):
+            if node.waits:
+                key = (self.place(index), node.waited_for)
+                places[key] = _sum(places.get(key), node)
+        found = [WaitPlace(frame, totals, text) for (frame, text), totals in places.items()]
+        return sorted(found, key=lambda place: (-place.totals.off_ns, -place.totals.waits))[:count]
 
     def place(self, index: int) -> Frame:
         """Return where a node's frame is in the user's code: an internal function is where it is called."""
@@ -167,19 +197,13 @@ class CallTree:
             frame, parent = Frame(frame.function, above.file, above.line), self.nodes[parent].parent
         return frame
 
-    def _by_place(self) -> dict[Frame, Totals]:
-        places: dict[Frame, Totals] = {}
-        for index, node in enumerate(self.nodes):
-            if node.self_ns or node.waits:
-                place = self.place(index)
-                sofar = places.get(place, Totals())
-                places[place] = Totals(
-                    sofar.on_ns + node.on_ns, sofar.off_ns + node.off_ns, sofar.waits + node.waits
-                )
-        return places
-
     def _children(self) -> dict[int, list[int]]:
         children: dict[int, list[int]] = defaultdict(list)
         for index, node in enumerate(self.nodes):
             children[node.parent].append(index)
         return children
+
+
+def _sum(sofar: Totals | None, node: Node) -> Totals:
+    before = sofar or Totals()
+    return Totals(before.on_ns + node.on_ns, before.off_ns + node.off_ns, before.waits + node.waits)

@@ -8,6 +8,8 @@ from typing import Any
 from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Step, Totals
 from compassd.errors import RecordError
 
+_TOP = 10
+
 
 def call_tree_document(tree: CallTree) -> dict[str, Any]:
     """Return the tree as JSON: nodes with their own times, a parent by its index and before its children."""
@@ -22,6 +24,7 @@ def call_tree_document(tree: CallTree) -> dict[str, Any]:
                 **_place(node.frame),
                 "parent": None if node.parent == NO_PARENT else node.parent,
                 **_times(Totals(node.on_ns, node.off_ns, node.waits)),
+                **_text(node.waited_for),
             }
             for node in tree.nodes
         ],
@@ -30,7 +33,28 @@ def call_tree_document(tree: CallTree) -> dict[str, Any]:
 
 def hot_path_document(path: list[Step]) -> list[dict[str, Any]]:
     """Return the hot path as JSON, from the root: times include everything called."""
-    return [{**_place(step.frame), "share": round(step.share, 4), **_times(step.totals)} for step in path]
+    return [
+        {
+            **_place(step.frame),
+            "share": round(step.share, 4),
+            **_times(step.totals),
+            **_text(step.waited_for),
+        }
+        for step in path
+    ]
+
+
+def top_self_document(tree: CallTree) -> list[dict[str, Any]]:
+    """Return the places in which themselves most time was spent as JSON, most first."""
+    return [{**_place(frame), **_times(totals)} for frame, totals in tree.top_self(_TOP)]
+
+
+def wait_places_document(tree: CallTree) -> list[dict[str, Any]]:
+    """Return where the request waited as JSON, the longest time first."""
+    return [
+        {**_place(place.frame), **_times(place.totals), **_text(place.waited_for)}
+        for place in tree.wait_places(_TOP)
+    ]
 
 
 def parse_call_tree(document: Mapping[str, Any], duration_ns: int) -> CallTree:
@@ -59,7 +83,8 @@ def _node(index: int, node: Mapping[str, Any]) -> Node:
     if not NO_PARENT <= parent < index:
         raise ValueError(f"node {index} comes before its parent")
     frame = Frame(str(node["function"]), str(node["file"]), int(node["line"]))
-    return Node(frame, parent, int(node["on_cpu_ns"]), int(node["off_cpu_ns"]), int(node["waits"]))
+    text = str(node.get("waited_for", ""))
+    return Node(frame, parent, int(node["on_cpu_ns"]), int(node["off_cpu_ns"]), int(node["waits"]), text)
 
 
 def _place(frame: Frame) -> dict[str, Any]:
@@ -68,3 +93,7 @@ def _place(frame: Frame) -> dict[str, Any]:
 
 def _times(totals: Totals) -> dict[str, int]:
     return {"on_cpu_ns": totals.on_ns, "off_cpu_ns": totals.off_ns, "waits": totals.waits}
+
+
+def _text(waited_for: str) -> dict[str, str]:
+    return {"waited_for": waited_for} if waited_for else {}

@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from compassd.calltree import CallTree
+from compassd.breach import Breach
 from compassd.delivery import Delivery
 from compassd.errors import ConfigurationError, RecordError
+from compassd.judge import Judge
+from compassd.kernel.assemble import Assembler
 from compassd.kernel.attachments import Attachments
 from compassd.kernel.discover import Discovery
-from compassd.kernel.layout import RECORD_TREE, Counter, decode_request, record_kind
+from compassd.kernel.layout import Counter
 from compassd.kernel.program import UNLIMITED, Limits, Program
-from compassd.kernel.tree import decode_tree, tree_key
-from compassd.request import Request
-from compassd.rules.match import RuleSet, breaches
+from compassd.kernel.tree import TreeReader
+from compassd.rules.match import RuleSet
+from compassd.running_watch import RunningWatch
 from compassd.settings import Settings
 from compassd.signals import Signals
 from compassd.systemd_service import ServiceManager
+from compassd.waits.show import TextShow
 
 log = logging.getLogger(__name__)
 
@@ -61,18 +64,23 @@ class Daemon:
     signals: Signals
     _attachments: Attachments = field(init=False)
     _discovery: Discovery = field(init=False)
+    _judge: Judge = field(init=False)
+    _watch: RunningWatch = field(init=False)
+    _assembler: Assembler = field(default_factory=Assembler)
     _manager: ServiceManager = field(default_factory=ServiceManager)
-    _server: str = field(default_factory=socket.gethostname)
-    _destinations: tuple[str, ...] = ()
     _next_scan: float = 0.0
+    _next_watch: float = 0.0
     _breaches: int = 0
     _undecodable: int = 0
-    _trees: dict[int, bytes] = field(default_factory=dict)
     _losses: dict[Counter, int] = field(default_factory=lambda: dict.fromkeys(Counter, 0))
 
     def run(self) -> None:
         """Run until a signal asks to stop."""
-        self._destinations = tuple(self.settings.destinations)
+        reader = TreeReader(
+            _NS_PER_S // self.settings.sample_rate, self.program.symbol, TextShow(self.settings.wait_texts)
+        )
+        self._judge = Judge(self.rules, socket.gethostname(), tuple(self.settings.destinations), reader)
+        self._watch = RunningWatch(self.program.running, self._judge)
         self._use(self.rules)
         self._attachments = Attachments(self.program)
         self._discovery = Discovery(extra=self.settings.extension_paths)
@@ -93,36 +101,32 @@ class Daemon:
         if time.monotonic() >= self._next_scan:
             self._scan()
             self._manager.status(self._summary())
+        if self.settings.running and time.monotonic() >= self._next_watch:
+            self._next_watch = time.monotonic() + self.settings.running_interval / _NS_PER_S
+            self._look_at_running()
 
     def _read(self, timeout_ms: int) -> None:
         records, _ = self.program.poll(timeout_ms)
-        clock_offset_ns = time.time_ns() - time.monotonic_ns()
+        clock_offset_ns = _clock_offset_ns()
         for record in records:
             try:
-                self._take(record, clock_offset_ns)
+                parts = self._assembler.take(record)
+                if parts is not None:
+                    self._tell(self._judge.ended(parts, clock_offset_ns))
             except RecordError as error:
                 self._undecodable += 1
                 log.error("%s", error)  # noqa: TRY400 - the message says it all
 
-    def _take(self, record: bytes, clock_offset_ns: int) -> None:
-        kind, pid = record_kind(record)
-        if kind == RECORD_TREE:
-            # Its request comes next.
-            self._trees[pid] = record
-            return
-        request = decode_request(record, clock_offset_ns).request
-        raw_tree = self._trees.pop(pid, None)
-        found = breaches(self.rules, request, self._server, self._destinations)
-        tree = self._tree(raw_tree, request) if found and raw_tree else None
-        for breach in found:
-            self._breaches += 1
-            self.delivery.accept(replace(breach, tree=tree))
+    def _look_at_running(self) -> None:
+        try:
+            self._tell(self._watch.scan(_clock_offset_ns()))
+        except RecordError as error:
+            log.error("%s", error)  # noqa: TRY400 - the message says it all
 
-    def _tree(self, record: bytes, request: Request) -> CallTree | None:
-        if tree_key(record) != (request.pid, request.start_ns):
-            return None  # of an earlier request, which was lost
-        period_ns = _NS_PER_S // self.settings.sample_rate
-        return decode_tree(record, request.duration_ns, period_ns, self.program.symbol)
+    def _tell(self, breaches: Iterable[Breach]) -> None:
+        for breach in breaches:
+            self._breaches += 1
+            self.delivery.accept(breach)
 
     def _scan(self) -> None:
         self._next_scan = time.monotonic() + self.settings.rescan_interval / _NS_PER_S
@@ -138,7 +142,7 @@ class Daemon:
                 self._losses[counter] = counters[counter]
 
     def _use(self, rules: RuleSet) -> None:
-        self.rules = rules
+        self.rules = self._judge.rules = rules
         floors = rules.floors()
         self.program.set_limits(
             Limits(
@@ -155,7 +159,7 @@ class Daemon:
             "compassd ready: attached to %s; %d rules; destinations: %s",
             ", ".join(map(str, files)) if files else "no compass.so yet",
             len(self.rules.rules),
-            ", ".join(self._destinations),
+            ", ".join(self.settings.destinations),
         )
         if not files and not self._attachments.refused:
             log.warning(
@@ -210,6 +214,11 @@ class Daemon:
             f"{counters[Counter.FINISHED]} requests, {counters[Counter.SHIPPED]} over the smallest budget, "
             f"{self._breaches} breaches, {lost} lost"
         )
+
+
+def _clock_offset_ns() -> int:
+    """Return Unix time minus CLOCK_MONOTONIC, ns."""
+    return time.time_ns() - time.monotonic_ns()
 
 
 def _limit(floor: int | None) -> int:

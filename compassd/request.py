@@ -1,4 +1,4 @@
-"""A finished PHP-FPM request, as the rest of Compass sees it.
+"""A PHP-FPM request, as the rest of Compass sees it.
 
 Strings come from whoever sent the request. They are decoded and stripped of control characters once, where
 the kernel's record is decoded, and are otherwise untouched: each destination escapes them for its own format.
@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    r"""One finished request.
+    r"""One request: finished, still running, or never to end because its worker died.
+
+    What is known only at the end is None in the last two cases.
 
     Attributes:
         pid: Process id of the FPM worker; with start_ns the key of the request.
         start_ns: CLOCK_MONOTONIC at the start, ns.
         started_at: Wall clock at the start, Unix time in ns.
-        duration_ns: Wall time from start to end, ns.
-        cpu_ns: CPU time (user and system), ns; None if nobody was attached when the request began.
+        duration_ns: Wall time from start to end, or until now, ns.
+        cpu_ns: CPU time (user and system), ns; None also if nobody was attached when the request began.
         memory_peak: Peak of PHP's memory manager, bytes.
         status: HTTP status code.
         id: X-Request-ID, else the trace id of traceparent, else one made by the extension.
@@ -38,8 +40,8 @@ class Request:
     started_at: int
     duration_ns: int
     cpu_ns: int | None
-    memory_peak: int
-    status: int
+    memory_peak: int | None
+    status: int | None
     id: str
     method: str
     host: str

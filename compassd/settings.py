@@ -34,6 +34,7 @@ from compassd.settings_sources import (
     environment_names,
 )
 from compassd.units import DurationNs
+from compassd.waits.kinds import TextPolicy
 
 DEFAULT_CONFIG = Path("/etc/compassd/compassd.toml")
 
@@ -190,6 +191,10 @@ class Settings(BaseSettings):
         query_strings: Whether query strings are sent. They may hold personal data and tokens: off by default.
         sampling: Whether breaches say where the time went.
         sample_rate: How often the sampler looks at a worker on the processor, Hz.
+        wait_texts: What is told of what a request waited for (SQL, paths, URLs): with literals masked, as it is,
+            or nothing.
+        running: Whether requests are told while they still run.
+        running_interval: How often to look at running requests, ns.
         log_level: The least severe lines that are logged.
         destinations: Whom to tell, by name. If there is none: a journald destination named "journal".
     """
@@ -212,6 +217,9 @@ class Settings(BaseSettings):
     query_strings: bool = False
     sampling: bool = True
     sample_rate: int = Field(default=99, ge=1, le=999)
+    wait_texts: TextPolicy = TextPolicy.MASKED
+    running: bool = True
+    running_interval: DurationNs = _NS_PER_S
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     destinations: Annotated[dict[Name, DestinationSettings], AfterValidator(_or_journal)] = Field(
         default_factory=dict, validate_default=True

@@ -6,6 +6,7 @@
 #include "compass_layout.h"
 
 #include "php.h"
+#include "php_streams.h"
 
 void compass_layout_fill(struct compass_layout *layout)
 {
@@ -18,6 +19,7 @@ void compass_layout_fill(struct compass_layout *layout)
 	    .execute_data_size = ZEND_CALL_FRAME_SLOT * sizeof(zval),
 	    .zval_size = sizeof(zval),
 	    .zval_type = offsetof(zval, u1.v.type),
+	    .zval_extra = offsetof(zval, u2),
 	    .op_lineno = offsetof(zend_op, lineno),
 	    .function_type = offsetof(zend_function, type),
 	    .function_name = offsetof(zend_function, common.function_name),
@@ -30,5 +32,7 @@ void compass_layout_fill(struct compass_layout *layout)
 	    .string_value = offsetof(zend_string, val),
 	    .object_class = offsetof(zend_object, ce),
 	    .object_properties = offsetof(zend_object, properties_table),
+	    .resource_pointer = offsetof(zend_resource, ptr),
+	    .stream_path = offsetof(php_stream, orig_path),
 	};
 }

@@ -12,6 +12,8 @@ from compassd.kernel.program import Program
 from compassd.rules.load import load_rules
 from compassd.settings import load_settings
 from compassd.signals import Signals
+from compassd.waits.functions import kernel_sources
+from compassd.waits.kinds import TextPolicy
 
 
 def run(config: Path | None, rules: Path | None) -> int:
@@ -35,6 +37,8 @@ def run(config: Path | None, rules: Path | None) -> int:
     program = Program()
     if settings.sampling:
         program.start_sampling(settings.sample_rate)
+        if settings.wait_texts is not TextPolicy.OFF:
+            program.set_text_sources(kernel_sources())
     daemon = Daemon(
         settings=settings,
         rules=loaded,

@@ -52,7 +52,7 @@ class WebhookDestination:
             SendError: The answer is not 2xx, or there is none.
         """
         body = encode(document(breach))
-        message_id, timestamp = f"msg_{breach.id}", int(time.time())
+        message_id, timestamp = f"msg_{breach.message_id}", int(time.time())
         headers = {
             **self._headers,
             "Content-Type": "application/json",

@@ -21,14 +21,21 @@ REQUEST_URI_CUT = 2
 REQUEST_FUNCTION_PROBES = 4
 
 # The first word of a record of request_shutdown.
-RECORD_REQUEST, RECORD_TREE = 1, 2
+RECORD_REQUEST, RECORD_TREE, RECORD_TEXT, RECORD_DIED = 1, 2, 3, 4
+# Of a request that still runs: the kernel never sends it, it is made from its maps.
+RECORD_RUNNING = 0
 KIND = struct.Struct("=II")
+# The beginning of a tree_record and of a text_record: kind, pid, start_ns.
+PART_KEY = struct.Struct("=IIQ")
 
-# struct request_record: kind, pid, functions_lost, start_seen; then struct compass_request: its head, its
-# layout (for the kernel side only), id, method, host, pool, uri, script, transaction, tags.
-REQUEST_RECORD = struct.Struct("=IIII IIQQQQIIII 48x 128s16s256s64s1024s512s128s1024s")
+# struct request_record: kind, pid, functions_lost, start_seen, signal; then struct compass_request: its head,
+# its layout (for the kernel side only), id, method, host, pool, uri, script, transaction, tags.
+REQUEST_RECORD = struct.Struct("=IIIII4x IIQQQQIIII 56x 128s16s256s64s1024s512s128s1024s")
 # What comes before struct compass_request in struct request_record.
-REQUEST_SIZE = REQUEST_RECORD.size - 16
+RECORD_HEAD = struct.Struct("=IIIII4x")
+REQUEST_SIZE = REQUEST_RECORD.size - RECORD_HEAD.size
+# pid and start_ns of struct request_record.
+REQUEST_KEY = struct.Struct("=4xI24xQ")
 TAG = struct.Struct("=32s96s")
 TAGS_MAX = 8
 # struct function_record.
@@ -59,12 +66,16 @@ class Counter(IntEnum):
 COUNTERS = tuple(Counter)
 DURATION_SLOTS = 40
 
-# struct tree_record: kind, pid, start_ns, walk_ns, walks, cut, count; then its nodes: symbol, off_ns, line,
+# struct tree_record: kind, pid, start_ns, walk_ns, walks, cut, count, last; then its nodes: symbol, off_ns, line,
 # ticks, waits, parent.
-TREE_RECORD = struct.Struct("=IIQQIII4x")
+TREE_RECORD = struct.Struct("=IIQQIII4xI4x")
 TREE_NODE = struct.Struct("=QQIIII")
 TREE_NODES = 512
 NO_PARENT = 0xFFFFFFFF
+
+# struct text_record: kind, pid, start_ns, longest_ns, node, length; then as much of the text as there is.
+TEXT_RECORD = struct.Struct("=IIQQII")
+TEXT_SIZE = 952
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,14 @@ class RequestRecord:
         functions_lost: Function calls of it that found no room in the ring buffer function_end.
         start_seen: Whether the probes were attached when it began.
         function_probes: Whether the extension was loaded with compass.function_probes=On.
+        signal: What ended the worker in the middle of the request, 0 for none.
     """
 
     request: Request
     functions_lost: int
     start_seen: bool
     function_probes: bool
+    signal: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,43 @@ def record_kind(record: bytes) -> tuple[int, int]:
     return kind, pid
 
 
+def part_key(record: bytes) -> tuple[int, int]:
+    """Return process id and start (ns) of the request that a tree_record or a text_record belongs to.
+
+    Raises:
+        RecordError: The record is too short.
+    """
+    if len(record) < PART_KEY.size:
+        raise RecordError(f"a tree or text record of {len(record)} bytes; expected {PART_KEY.size} and more")
+    _kind, pid, start_ns = PART_KEY.unpack_from(record)
+    return pid, start_ns
+
+
+def request_key(record: bytes) -> tuple[int, int]:
+    """Return process id and start (ns) of the request in a request_record.
+
+    Raises:
+        RecordError: The record is too short.
+    """
+    if len(record) < REQUEST_KEY.size:
+        raise RecordError(f"a request record of {len(record)} bytes; expected {REQUEST_RECORD.size}")
+    pid, start_ns = REQUEST_KEY.unpack_from(record)
+    return pid, start_ns
+
+
+def add_wait(tree: bytearray, node: int, off_ns: int, waits: int) -> None:
+    """Add a wait to a node of a tree_record."""
+    at = TREE_RECORD.size + node * TREE_NODE.size
+    symbol, before_ns, line, ticks, waits_before, parent = TREE_NODE.unpack_from(tree, at)
+    TREE_NODE.pack_into(tree, at, symbol, before_ns + off_ns, line, ticks, waits_before + waits, parent)
+
+
+def with_wait(text: bytes, longest_ns: int) -> bytes:
+    """Return a text_record with another longest wait, ns."""
+    kind, pid, start_ns, _, node, length = TEXT_RECORD.unpack_from(text)
+    return TEXT_RECORD.pack(kind, pid, start_ns, longest_ns, node, length) + text[TEXT_RECORD.size :]
+
+
 def decode_request(record: bytes, clock_offset_ns: int) -> RequestRecord:
     """Decode a record of request_shutdown.
 
@@ -140,10 +190,11 @@ def decode_request(record: bytes, clock_offset_ns: int) -> RequestRecord:
         raise RecordError(f"a request record of {len(record)} bytes; expected {REQUEST_RECORD.size}")
     fields = REQUEST_RECORD.unpack_from(record)
     (
-        _kind,
+        kind,
         pid,
         functions_lost,
         start_seen,
+        signal,
         version,
         _size,
         start_ns,
@@ -151,18 +202,19 @@ def decode_request(record: bytes, clock_offset_ns: int) -> RequestRecord:
         cpu_ns,
         memory_peak,
         flags,
-    ) = fields[:11]
-    (status, _uri_length, tag_count, id_, method, host, pool, uri, script, transaction, tags) = fields[11:]
+    ) = fields[:12]
+    (status, _uri_length, tag_count, id_, method, host, pool, uri, script, transaction, tags) = fields[12:]
     if version != ABI_VERSION:
         raise RecordError(f"a request record of ABI version {version}; expected {ABI_VERSION}")
+    finished = kind == RECORD_REQUEST
     request = Request(
         pid=pid,
         start_ns=start_ns,
         started_at=start_ns + clock_offset_ns,
         duration_ns=duration_ns,
         cpu_ns=None if flags & REQUEST_LATE else cpu_ns,
-        memory_peak=memory_peak,
-        status=status,
+        memory_peak=memory_peak if finished else None,
+        status=status if finished else None,
         id=_text(id_),
         method=_text(method),
         host=_text(host),
@@ -173,7 +225,9 @@ def decode_request(record: bytes, clock_offset_ns: int) -> RequestRecord:
         transaction=_text(transaction),
         tags=_tags(tags, tag_count),
     )
-    return RequestRecord(request, functions_lost, bool(start_seen), bool(flags & REQUEST_FUNCTION_PROBES))
+    return RequestRecord(
+        request, functions_lost, bool(start_seen), bool(flags & REQUEST_FUNCTION_PROBES), signal
+    )
 
 
 def _tags(raw: bytes, count: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from compassd.kernel.layout import (
     TREE_RECORD,
     Counter,
 )
+from compassd.kernel.running import RunningRequests
 from compassd.kernel.usdt import Probe
 from compassd.text import clean
 
@@ -34,13 +35,14 @@ HANDLERS = {
 }
 
 # The parts of the program, compiled as one text in this order.
-SOURCES = ("compass.c", "walk.c", "sampler.c", "requests.c")
+SOURCES = ("compass.c", "walk.c", "texts.c", "sampler.c", "requests.c")
 
-# The stages of a walk of the stack, for the two programs that begin one: the first is attached, the others
-# are reached by tail calls through a map.
+# The stages of a walk of the stack, for the programs that begin one: the first is attached, the others are
+# reached by tail calls through a map.
 _STAGES = {
     "tick_stages": (bcc.BPF.PERF_EVENT, ("on_tick", "tick_identify", "tick_end")),
     "switch_stages": (bcc.BPF.RAW_TRACEPOINT, ("on_switch", "switch_identify", "switch_end")),
+    "signal_stages": (bcc.BPF.RAW_TRACEPOINT, ("on_signal", "signal_identify", "signal_end")),
 }
 _PERF_TYPE_SOFTWARE, _PERF_COUNT_SW_CPU_CLOCK = 1, 0
 
@@ -156,6 +158,7 @@ class Program:
                 f"the eBPF program cannot be loaded: {error}",
                 hint="run `compassd doctor` as root: it names what the kernel or the privileges lack",
             ) from error
+        self._running = RunningRequests(lambda name: self._bpf[name.encode()])
         self._symbols: dict[int, Symbol] = {}
         # No more than a ring buffer can hold at once: whoever fills it faster than this reads it must not
         # keep poll() from returning.
@@ -190,6 +193,7 @@ class Program:
                 sample_freq=rate_hz,
             )
             self._bpf.attach_raw_tracepoint(tp=b"sched_switch", fn_name=b"on_switch")
+            self._bpf.attach_raw_tracepoint(tp=b"signal_deliver", fn_name=b"on_signal")
         except Exception as error:  # bcc raises bare Exception
             raise KernelError(
                 f"the sampler cannot be started: {error}",
@@ -213,6 +217,16 @@ class Program:
                 type=found.type,
             )
         return self._symbols[key]
+
+    def set_text_sources(self, sources: Mapping[tuple[int, int], int]) -> None:
+        """Tell the kernel which functions wait for something that has a text, and where they have it.
+
+        Args:
+            sources: From the hashes of class and function to the source; see text_key in compass_records.h.
+        """
+        table = self._bpf[b"text_sources"]
+        for (scope, function), source in sources.items():
+            table[table.Key(scope, function)] = table.Leaf(source)
 
     def attach(self, path: Path, probe: Probe) -> int:
         """Attach the probe's handler to the file at path, for all its processes, present and future.
@@ -266,9 +280,10 @@ class Program:
         table = self._bpf[b"durations"]
         return [sum(table[slot]) for slot in range(len(table))]
 
-    def in_flight(self) -> int:
-        """Return how many workers are in a request."""
-        return sum(not flight.is_finished for flight in self._bpf[b"requests"].values())
+    @property
+    def running(self) -> RunningRequests:
+        """The requests that have begun and not ended."""
+        return self._running
 
     def close(self) -> None:
         """Detach and free everything. The program is of no use after that."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from compassd.errors import KernelError
+from compassd.kernel import layout
 from compassd.kernel.attachments import TRACE_PROBES, Attachments
 from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import REQUEST_RECORD, Counter, decode_function, decode_request
@@ -142,13 +143,13 @@ def test_requests_in_flight_are_known_and_forgotten(
     threads = [threading.Thread(target=drive_all, args=(fpm.socket, [work(ms=1_500)])) for _ in range(3)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: program.in_flight() == 3, timeout=1.0, what="three requests in flight")
+    wait_until(lambda: len(program.running.keys()) == 3, timeout=1.0, what="three requests in flight")
     os.kill(fpm.worker_pids()[0], signal.SIGKILL)
-    wait_until(lambda: program.in_flight() == 2, timeout=1.0, what="the dead worker to be forgotten")
+    wait_until(lambda: len(program.running.keys()) == 2, timeout=1.0, what="the dead worker to be forgotten")
     assert program.counters()[Counter.DIED] == 1
     for thread in threads:
         thread.join()
-    assert program.in_flight() == 0
+    assert program.running.keys() == []
 
 
 def test_a_request_that_began_before_is_told_as_such(own: Path, php_fpm: PhpFpmFactory) -> None:
@@ -172,11 +173,11 @@ def test_an_extension_of_another_abi_is_counted_and_not_believed(
 ) -> None:
     image = own.read_bytes()
     # The extension's code holds the size of its struct as a constant; another size is another ABI.
-    size = (3_256).to_bytes(4, "little")
+    size = layout.REQUEST_SIZE.to_bytes(4, "little")
     assert image.count(size) >= 1
     foreign = tmp_path / "foreign" / "compass.so"
     foreign.parent.mkdir()
-    changed = bytearray(image.replace(size, (3_200).to_bytes(4, "little")))
+    changed = bytearray(image.replace(size, (layout.REQUEST_SIZE - 64).to_bytes(4, "little")))
     # What the file says of itself is right, or nobody would attach to it.
     state = read_extension(own).state_offset
     changed[state : state + 12] = image[state : state + 12]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Totals
+from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Totals, WaitPlace
 
 
 def _frame(function: str, line: int = 0) -> Frame:
@@ -68,10 +70,28 @@ def test_an_internal_function_called_by_an_internal_one_is_placed_at_the_users_l
 
 def test_waits_are_ranked_by_place() -> None:
     assert TREE.wait_places(5) == [
-        (Frame("PDOStatement::execute", "/srv/app.php", 42), Totals(50, 600, 212)),
-        (Frame("PDOStatement::execute", "/srv/app.php", 43), Totals(0, 100, 1)),
+        WaitPlace(Frame("PDOStatement::execute", "/srv/app.php", 42), Totals(50, 600, 212), ""),
+        WaitPlace(Frame("PDOStatement::execute", "/srv/app.php", 43), Totals(0, 100, 1), ""),
     ]
     assert len(TREE.wait_places(1)) == 1
+
+
+def test_one_place_that_waited_for_two_things_is_two() -> None:
+    nodes = (
+        _node("a", NO_PARENT, line=1),
+        _node("b", NO_PARENT, line=2),
+        *(_node("query", parent, line=9) for parent in (0, 0, 1)),
+    )
+    waits = [
+        replace(nodes[2], waits=1, off_ns=10, waited_for="SELECT a"),
+        replace(nodes[3], waits=2, off_ns=50, waited_for="SELECT b"),
+        replace(nodes[4], waits=3, off_ns=30, waited_for="SELECT a"),
+    ]
+    tree = CallTree(duration_ns=100, nodes=(*nodes[:2], *waits))
+    assert [(place.waited_for, place.totals) for place in tree.wait_places(9)] == [
+        ("SELECT b", Totals(0, 50, 2)),
+        ("SELECT a", Totals(0, 40, 4)),
+    ]
 
 
 def test_one_place_reached_by_two_paths_is_one() -> None:

@@ -24,6 +24,7 @@ _PROGRAM = r"""
                             offsetof(struct compass_request, field))
 #define TREE(field) SHOW("tree." #field, offsetof(struct tree_record, field))
 #define NODE(field) SHOW("node." #field, offsetof(struct tree_node, field))
+#define TEXT(field) SHOW("text." #field, offsetof(struct text_record, field))
 #define FUNCTION(field) SHOW("function." #field, offsetof(struct function_record, field))
 int main(void)
 {
@@ -33,6 +34,8 @@ int main(void)
 	SHOW("pid", offsetof(struct request_record, pid));
 	SHOW("functions_lost", offsetof(struct request_record, functions_lost));
 	SHOW("start_seen", offsetof(struct request_record, start_seen));
+	SHOW("signal", offsetof(struct request_record, signal));
+	SHOW("record head", offsetof(struct request_record, request));
 	REQUEST(version); REQUEST(start_ns); REQUEST(duration_ns); REQUEST(cpu_ns); REQUEST(memory_peak);
 	REQUEST(flags); REQUEST(status); REQUEST(tag_count); REQUEST(id); REQUEST(method); REQUEST(host);
 	REQUEST(pool); REQUEST(uri); REQUEST(script); REQUEST(transaction); REQUEST(tags);
@@ -50,11 +53,16 @@ int main(void)
 	SHOW("functions lost", COUNTER_FUNCTIONS_LOST);
 	SHOW("duration slots", COMPASS_DURATION_SLOTS);
 	SHOW("tree size", offsetof(struct tree_record, nodes));
-	TREE(kind); TREE(pid); TREE(start_ns); TREE(walk_ns); TREE(walks); TREE(cut); TREE(count);
+	TREE(kind); TREE(pid); TREE(start_ns); TREE(walk_ns); TREE(walks); TREE(cut); TREE(count); TREE(last);
 	SHOW("node size", sizeof(struct tree_node));
 	NODE(symbol); NODE(off_ns); NODE(line); NODE(ticks); NODE(waits); NODE(parent);
 	SHOW("tree nodes", COMPASS_TREE_NODES);
-	SHOW("record kinds", RECORD_REQUEST * 10 + RECORD_TREE);
+	SHOW("record kinds", ((RECORD_REQUEST * 10 + RECORD_TREE) * 10 + RECORD_TEXT) * 10 + RECORD_DIED);
+	TEXT(kind); TEXT(pid); TEXT(start_ns); TEXT(longest_ns); TEXT(node); TEXT(length);
+	SHOW("text offset", offsetof(struct text_record, text));
+	SHOW("text size", COMPASS_TEXT_SIZE);
+	SHOW("text record", sizeof(struct text_record));
+	SHOW("text sources", (TEXT_ARGUMENT * 10 + TEXT_PROPERTY) * 10 + TEXT_STREAM);
 	SHOW("treeless", COUNTER_TREELESS);
 	printf("\"end\": 0}\n");
 	return 0;
@@ -94,6 +102,7 @@ def test_request_record_has_the_compilers_layout(compiled: dict[str, int]) -> No
             "pid",
             "functions_lost",
             "start_seen",
+            "signal",
             "version",
             "size",
             "start_ns",
@@ -122,14 +131,38 @@ def test_function_record_has_the_compilers_layout(compiled: dict[str, int]) -> N
 
 
 def test_tree_record_has_the_compilers_layout(compiled: dict[str, int]) -> None:
-    header = ["kind", "pid", "start_ns", "walk_ns", "walks", "cut", "count"]
-    assert _positions(layout.TREE_RECORD, 7) == [compiled[f"tree.{name}"] for name in header]
+    header = ["kind", "pid", "start_ns", "walk_ns", "walks", "cut", "count", "last"]
+    assert _positions(layout.TREE_RECORD, 8) == [compiled[f"tree.{name}"] for name in header]
     node = ["symbol", "off_ns", "line", "ticks", "waits", "parent"]
     assert _positions(layout.TREE_NODE, 6) == [compiled[f"node.{name}"] for name in node]
     assert layout.TREE_RECORD.size == compiled["tree size"]
     assert layout.TREE_NODE.size == compiled["node size"]
     assert compiled["tree nodes"] == layout.TREE_NODES
-    assert compiled["record kinds"] == layout.RECORD_REQUEST * 10 + layout.RECORD_TREE
+    assert compiled["record kinds"] == 1234
+    kinds = (layout.RECORD_REQUEST, layout.RECORD_TREE, layout.RECORD_TEXT, layout.RECORD_DIED)
+    assert kinds == (1, 2, 3, 4)
+
+
+def test_text_record_has_the_compilers_layout(compiled: dict[str, int]) -> None:
+    fields = ["kind", "pid", "start_ns", "longest_ns", "node", "length"]
+    assert _positions(layout.TEXT_RECORD, 6) == [compiled[f"text.{name}"] for name in fields]
+    assert layout.TEXT_RECORD.size == compiled["text offset"]
+    assert compiled["text size"] == layout.TEXT_SIZE
+    assert layout.TEXT_RECORD.size + layout.TEXT_SIZE == compiled["text record"]
+    assert compiled["text sources"] == 123
+
+
+def test_keys_are_at_the_compilers_offsets(compiled: dict[str, int]) -> None:
+    assert _positions(layout.PART_KEY, 3) == [
+        compiled[f"tree.{name}"] for name in ("kind", "pid", "start_ns")
+    ]
+    assert _positions(layout.PART_KEY, 3) == [
+        compiled[f"text.{name}"] for name in ("kind", "pid", "start_ns")
+    ]
+    assert _positions(layout.REQUEST_KEY, 2) == [compiled["pid"], compiled["start_ns"]]
+    head = ["kind", "pid", "functions_lost", "start_seen", "signal"]
+    assert _positions(layout.RECORD_HEAD, 5) == [compiled[name] for name in head]
+    assert layout.RECORD_HEAD.size == compiled["record head"]
 
 
 def test_constants_are_the_headers(compiled: dict[str, int]) -> None:
@@ -150,6 +183,7 @@ def _record(**changes: object) -> bytes:
         "pid": 42,
         "functions_lost": 7,
         "start_seen": 1,
+        "signal": 0,
         "version": layout.ABI_VERSION,
         "size": 0,
         "start_ns": 1_000,
@@ -189,6 +223,24 @@ def test_cpu_time_of_a_late_request_is_unknown() -> None:
     record = layout.decode_request(_record(flags=layout.REQUEST_LATE, cpu_ns=0, start_seen=0), 0)
     assert record.request.cpu_ns is None
     assert not record.start_seen
+
+
+@pytest.mark.parametrize("kind", [layout.RECORD_DIED, layout.RECORD_RUNNING])
+def test_what_is_known_only_at_the_end_is_unknown_without_one(kind: int) -> None:
+    record = layout.decode_request(_record(kind=kind, flags=layout.REQUEST_LATE, signal=11), 0)
+    request = record.request
+    assert (request.status, request.memory_peak, request.cpu_ns) == (None, None, None)
+    assert (request.duration_ns, record.signal) == (2_000, 11)
+
+
+def test_a_wait_under_way_is_added_to_its_node() -> None:
+    node = layout.TREE_NODE.pack(7, 100, 12, 3, 1, 0)
+    tree = bytearray(layout.TREE_RECORD.pack(2, 42, 0, 0, 0, 0, 3, 2) + node * 3)
+    before = bytes(tree)
+    layout.add_wait(tree, 2, 50, waits=1)
+    at = layout.TREE_RECORD.size + 2 * layout.TREE_NODE.size
+    assert layout.TREE_NODE.unpack_from(tree, at) == (7, 150, 12, 3, 2, 0)
+    assert bytes(tree[:at]) == before[:at]
 
 
 def test_flags_are_told() -> None:

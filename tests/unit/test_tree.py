@@ -8,7 +8,8 @@ from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Totals
 from compassd.errors import RecordError
 from compassd.kernel import layout
 from compassd.kernel.program import Symbol
-from compassd.kernel.tree import decode_tree, tree_key
+from compassd.kernel.texts import RawText
+from compassd.kernel.tree import TreeReader
 
 PERIOD = 10
 ROOT = layout.NO_PARENT
@@ -27,15 +28,22 @@ NAMES = {
 RawNode = tuple[int, int, int, int, int, int]
 
 
-def _record(*nodes: RawNode, count: int | None = None) -> bytes:
+def _record(*nodes: RawNode, count: int | None = None, last: int = 0) -> bytes:
     header = layout.TREE_RECORD.pack(
-        layout.RECORD_TREE, 42, 1_000, 77, 5, 2, len(nodes) if count is None else count
+        layout.RECORD_TREE, 42, 1_000, 77, 5, 2, len(nodes) if count is None else count, last
     )
     return header + b"".join(layout.TREE_NODE.pack(*node) for node in nodes)
 
 
-def _decode(*nodes: RawNode, duration: int = 1_000) -> CallTree:
-    return decode_tree(_record(OTHER, *nodes), duration, PERIOD, NAMES.get)
+def _show(scope: str, function: str, text: RawText) -> str:
+    return f"{scope}::{function}: {text.raw.decode()}{'...' if text.is_cut else ''}"
+
+
+READER = TreeReader(PERIOD, NAMES.get, _show)
+
+
+def _decode(*nodes: RawNode, duration: int = 1_000, texts: dict[int, RawText] | None = None) -> CallTree:
+    return READER.read(_record(OTHER, *nodes), duration, texts or {})
 
 
 def test_a_tree_has_names_places_and_times() -> None:
@@ -88,16 +96,36 @@ def test_a_function_whose_names_are_not_known_keeps_its_time() -> None:
 
 def test_what_found_no_room_is_told() -> None:
     record = _record((0, 300, 0, 2, 9, ROOT), (1, 0, 1, 0, 0, ROOT))
-    assert decode_tree(record, 1_000, PERIOD, NAMES.get).other == Totals(40, 300, 9)
+    assert READER.read(record, 1_000, {}).other == Totals(40, 300, 9)
 
 
-def test_the_key_is_the_requests() -> None:
-    assert tree_key(_record(OTHER)) == (42, 1_000)
+def test_what_was_waited_for_is_at_its_node() -> None:
+    tree = _decode(
+        (1, 0, 3, 0, 0, ROOT),
+        (3, 100, 0, 0, 1, 1),
+        texts={2: RawText(b"SELECT 1", is_cut=True, longest_ns=9)},
+    )
+    assert [node.waited_for for node in tree.nodes] == ["", "PDOStatement::execute: SELECT 1..."]
+
+
+def test_of_two_texts_at_one_place_that_of_the_longer_wait_is_told() -> None:
+    closures = ((5, 1, 7, 0, 1, ROOT), (6, 2, 7, 0, 1, ROOT))
+    short, long = RawText(b"short", is_cut=False, longest_ns=1), RawText(b"long", is_cut=False, longest_ns=2)
+    for texts in ({1: short, 2: long}, {1: long, 2: short}):
+        (node,) = _decode(*closures, texts=texts).nodes
+        assert node.waited_for == "::{closure}: long"
+
+
+def test_the_place_seen_last_is_known() -> None:
+    closures = ((5, 1, 7, 0, 1, ROOT), (6, 2, 7, 0, 1, ROOT), (3, 3, 0, 0, 1, 2))
+    assert READER.read(_record(OTHER, *closures, last=3), 100, {}).last == 1
+    assert READER.read(_record(OTHER, *closures, last=2), 100, {}).last == 0
+    assert READER.read(_record(OTHER, *closures, last=0), 100, {}).last == NO_PARENT
 
 
 def test_bytes_behind_the_last_node_are_ignored() -> None:
     record = _record(OTHER, (1, 5, 1, 0, 0, ROOT)) + b"\xff" * 40
-    assert len(decode_tree(record, 10, PERIOD, NAMES.get).nodes) == 1
+    assert len(READER.read(record, 10, {}).nodes) == 1
 
 
 @pytest.mark.parametrize(
@@ -111,8 +139,9 @@ def test_bytes_behind_the_last_node_are_ignored() -> None:
         _record(OTHER, (1, 0, 0, 0, 0, 1)),
         _record(OTHER, (1, 0, 0, 0, 0, 0)),
         _record(OTHER, (1, 0, 0, 0, 0, 7)),
+        _record(OTHER, (1, 0, 0, 0, 0, ROOT), last=2),
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(record: bytes) -> None:
     with pytest.raises(RecordError):
-        decode_tree(record, 1_000, PERIOD, NAMES.get)
+        READER.read(record, 1_000, {})

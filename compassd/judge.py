@@ -1,0 +1,108 @@
+"""From the kernel's records of a request to breaches: which rules it broke, and where its time went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from compassd.breach import Breach, State
+from compassd.calltree import CallTree
+from compassd.kernel.assemble import RequestParts
+from compassd.kernel.layout import decode_request
+from compassd.kernel.running import Snapshot
+from compassd.kernel.texts import decode_texts
+from compassd.kernel.tree import TreeReader
+from compassd.request import Request
+from compassd.rules.match import RuleSet, breaches
+from compassd.waits.prepared import name_prepared
+
+Key = tuple[int, int]
+"""Process id and start (CLOCK_MONOTONIC, ns) of a request."""
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges requests by the rules.
+
+    Args:
+        rules: The rules in force; they may be replaced at any time.
+        server: Name of this machine.
+        destinations: Names of those to tell where a rule names none.
+        reader: Reads call trees.
+    """
+
+    rules: RuleSet
+    server: str
+    destinations: Sequence[str]
+    reader: TreeReader
+    _told: dict[Key, set[str]] = field(default_factory=dict)
+    _gone: set[Key] = field(default_factory=set)
+
+    def ended(self, parts: RequestParts, clock_offset_ns: int) -> list[Breach]:
+        """Return the breaches of a request that has ended, or whose worker died in it.
+
+        A request whose worker died is told by every rule that is about it, whatever it took until then.
+
+        Args:
+            parts: Its records.
+            clock_offset_ns: Unix time minus CLOCK_MONOTONIC, ns.
+
+        Raises:
+            RecordError: A record cannot be read.
+        """
+        record = decode_request(parts.request, clock_offset_ns)
+        request = record.request
+        told = self._told.pop((request.pid, request.start_ns), set())
+        found = breaches(
+            self.rules,
+            request,
+            self.server,
+            self.destinations,
+            lambda: self._tree(parts.tree, parts.texts, request),
+            even_within_budget=parts.died,
+        )
+        state = State.DIED if parts.died else State.FINISHED
+        return [
+            replace(breach, state=state, told_running=breach.rule in told, signal=record.signal)
+            for breach in found
+        ]
+
+    def running(self, request: Request, look: Callable[[], Snapshot]) -> list[Breach]:
+        """Return the breaches of a request that still runs, each only the first time.
+
+        Budgets of functions are judged when it has ended: looking at all trees all the time would cost too much.
+
+        Args:
+            request: With its duration until now.
+            look: Returns its call tree so far; called only if there is something to tell.
+        """
+        told = self._told.setdefault((request.pid, request.start_ns), set())
+        found = [
+            breach
+            for breach in breaches(self.rules, request, self.server, self.destinations, lambda: None)
+            if breach.rule not in told
+        ]
+        if not found:
+            return []
+        told.update(breach.rule for breach in found)
+        snapshot = look()
+        tree = self._tree(snapshot.tree, snapshot.texts, request)
+        return [
+            replace(breach, state=State.RUNNING, tree=tree, waiting_ns=snapshot.waiting_ns)
+            for breach in found
+        ]
+
+    def forget_all_but(self, running: set[Key]) -> None:
+        """Forget which breaches were told of requests that do not run any more, as their end was lost.
+
+        One that has just ended may still be on its way here, so that it is forgotten the second time.
+        """
+        gone = self._told.keys() - running
+        for key in gone & self._gone:
+            del self._told[key]
+        self._gone = gone
+
+    def _tree(self, tree: bytes | None, texts: Sequence[bytes], request: Request) -> CallTree | None:
+        if tree is None:
+            return None
+        return name_prepared(self.reader.read(tree, request.duration_ns, decode_texts(texts)))
