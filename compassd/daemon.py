@@ -6,7 +6,8 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 
 from compassd.calltree import CallTree
 from compassd.delivery import Delivery
@@ -111,16 +112,14 @@ class Daemon:
             self._trees[pid] = record
             return
         request = decode_request(record, clock_offset_ns).request
-        raw_tree = self._trees.pop(pid, None)
-        found = breaches(self.rules, request, self._server, self._destinations)
-        tree = self._tree(raw_tree, request) if found and raw_tree else None
-        for breach in found:
+        tree = partial(self._tree, self._trees.pop(pid, None), request)
+        for breach in breaches(self.rules, request, self._server, self._destinations, tree):
             self._breaches += 1
-            self.delivery.accept(replace(breach, tree=tree))
+            self.delivery.accept(breach)
 
-    def _tree(self, record: bytes, request: Request) -> CallTree | None:
-        if tree_key(record) != (request.pid, request.start_ns):
-            return None  # of an earlier request, which was lost
+    def _tree(self, record: bytes | None, request: Request) -> CallTree | None:
+        if record is None or tree_key(record) != (request.pid, request.start_ns):
+            return None  # there was none, or it is that of an earlier request, which was lost
         period_ns = _NS_PER_S // self.settings.sample_rate
         return decode_tree(record, request.duration_ns, period_ns, self.program.symbol)
 
