@@ -59,9 +59,9 @@ class Counter(IntEnum):
 COUNTERS = tuple(Counter)
 DURATION_SLOTS = 40
 
-# struct tree_record: kind, pid, start_ns, walk_ns, walks, cut, count; then its nodes: symbol, off_ns, line,
-# ticks, waits, parent.
-TREE_RECORD = struct.Struct("=IIQQIII4x")
+# struct tree_record: kind, pid, start_ns, walk_ns, walks, cut, count, waits; then its nodes: symbol, off_ns,
+# line, ticks, waits, parent.
+TREE_RECORD = struct.Struct("=IIQQIIII")
 TREE_NODE = struct.Struct("=QQIIII")
 TREE_NODES = 512
 NO_PARENT = 0xFFFFFFFF

@@ -68,7 +68,7 @@ def decode_tree(
         RecordError: The record is too short or contradicts itself.
     """
     tree_key(record)
-    _, _, _, walk_ns, walks, cut, count = layout.TREE_RECORD.unpack_from(record)
+    _, _, _, walk_ns, walks, cut, count, _ = layout.TREE_RECORD.unpack_from(record)
     end = layout.TREE_RECORD.size + count * layout.TREE_NODE.size
     if not 1 <= count <= layout.TREE_NODES or len(record) < end:
         raise RecordError(f"a tree record of {len(record)} bytes with {count} nodes")

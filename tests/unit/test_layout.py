@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from compassd.errors import RecordError
 from compassd.kernel import layout
+from compassd.kernel.program import UNLIMITED
 
 _PROGRAM = r"""
 #include <stddef.h>
@@ -50,12 +51,13 @@ int main(void)
 	SHOW("functions lost", COUNTER_FUNCTIONS_LOST);
 	SHOW("duration slots", COMPASS_DURATION_SLOTS);
 	SHOW("tree size", offsetof(struct tree_record, nodes));
-	TREE(kind); TREE(pid); TREE(start_ns); TREE(walk_ns); TREE(walks); TREE(cut); TREE(count);
+	TREE(kind); TREE(pid); TREE(start_ns); TREE(walk_ns); TREE(walks); TREE(cut); TREE(count); TREE(waits);
 	SHOW("node size", sizeof(struct tree_node));
 	NODE(symbol); NODE(off_ns); NODE(line); NODE(ticks); NODE(waits); NODE(parent);
 	SHOW("tree nodes", COMPASS_TREE_NODES);
 	SHOW("record kinds", RECORD_REQUEST * 10 + RECORD_TREE);
 	SHOW("treeless", COUNTER_TREELESS);
+	SHOW("unlimited", COMPASS_UNLIMITED);
 	printf("\"end\": 0}\n");
 	return 0;
 }
@@ -122,8 +124,8 @@ def test_function_record_has_the_compilers_layout(compiled: dict[str, int]) -> N
 
 
 def test_tree_record_has_the_compilers_layout(compiled: dict[str, int]) -> None:
-    header = ["kind", "pid", "start_ns", "walk_ns", "walks", "cut", "count"]
-    assert _positions(layout.TREE_RECORD, 7) == [compiled[f"tree.{name}"] for name in header]
+    header = ["kind", "pid", "start_ns", "walk_ns", "walks", "cut", "count", "waits"]
+    assert _positions(layout.TREE_RECORD, 8) == [compiled[f"tree.{name}"] for name in header]
     node = ["symbol", "off_ns", "line", "ticks", "waits", "parent"]
     assert _positions(layout.TREE_NODE, 6) == [compiled[f"node.{name}"] for name in node]
     assert layout.TREE_RECORD.size == compiled["tree size"]
@@ -142,6 +144,7 @@ def test_constants_are_the_headers(compiled: dict[str, int]) -> None:
     assert compiled["functions lost"] == layout.Counter.FUNCTIONS_LOST
     assert compiled["treeless"] == layout.Counter.TREELESS
     assert compiled["duration slots"] == layout.DURATION_SLOTS
+    assert compiled["unlimited"] == UNLIMITED
 
 
 def _record(**changes: object) -> bytes:
