@@ -63,9 +63,9 @@ struct tree_record {
 	uint32_t walks;
 	uint32_t cut;   /* stacks deeper than COMPASS_STACK_DEPTH: cut at the root */
 	uint32_t count; /* nodes in use, node 0 included */
+	uint32_t waits; /* of all nodes together */
+	uint32_t last;  /* the node of the last stack walked; 0 if there was none */
 	uint32_t reserved;
-	uint32_t last; /* the node of the last stack walked; 0 if there was none */
-	uint32_t unused;
 	struct tree_node nodes[COMPASS_TREE_NODES];
 };
 
@@ -131,16 +131,19 @@ struct function_record {
 };
 
 /*
- * Written by the daemon. A request is told when it exceeds at least one of the first three; the greatest
- * value of the type stands for "no rule limits it".
+ * Written by the daemon. A request is told when it exceeds at least one of the first four; COMPASS_UNLIMITED
+ * stands for "no rule limits it".
  */
 struct settings {
 	uint64_t duration_ns;
 	uint64_t cpu_ns;
 	uint64_t memory; /* bytes */
+	uint64_t waits;  /* of its call tree; without one it exceeds none */
 	uint64_t function_ns;
 	uint64_t sampling; /* 1: keep a call tree for every request */
 };
+
+#define COMPASS_UNLIMITED 0xffffffffffffffffull
 
 /* Indices of the map counters, one 64-bit number per CPU. */
 enum counter {

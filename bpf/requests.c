@@ -130,7 +130,8 @@ int on_request_shutdown(struct pt_regs *ctx)
 	if (!limits)
 		return 0;
 	if (head.duration_ns <= limits->duration_ns && head.cpu_ns <= limits->cpu_ns &&
-	    head.memory_peak <= limits->memory)
+	    head.memory_peak <= limits->memory &&
+	    (limits->waits == COMPASS_UNLIMITED || sampler_waits(pid, head.start_ns) <= limits->waits))
 		return 0;
 
 	/* Before the request, so that user space has the tree when it gets to know of the request. */

@@ -84,13 +84,21 @@ static inline void sampler_begin(struct in_flight *flight, u32 pid, const struct
 	tree->pid = pid;
 	tree->start_ns = flight->start_ns;
 	tree->walk_ns = 0;
-	tree->walks = tree->cut = 0;
+	tree->walks = tree->cut = tree->waits = 0;
 	tree->last = 0;
 	tree->count = 1;
 	clear_node(node_at(tree, 0));
 	flight->is_walkable = fits_block(flight->layout.execute_data_func) &&
 	                      fits_block(flight->layout.execute_data_opline) &&
 	                      fits_block(flight->layout.execute_data_prev);
+}
+
+/* How often the request of the current process has waited; 0 if it has no tree. */
+static inline u32 sampler_waits(u32 pid, u64 start_ns)
+{
+	struct tree_record *tree = trees.lookup(&pid);
+
+	return tree && tree->start_ns == start_ns ? tree->waits : 0;
 }
 
 /* Send the tree of the current process' request to user space. */
@@ -312,6 +320,7 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
 			node = node_at(tree, returning->node);
 			node->off_ns += away_ns;
 			node->waits += returning->is_wait;
+			tree->waits += returning->is_wait;
 			if (returning->has_text)
 				texts_keep(tree, node, away_ns);
 		}

@@ -27,6 +27,10 @@ class Metric(StrEnum):
     """CPU time, ns."""
     MEMORY = "memory"
     """Peak memory, bytes."""
+    FUNCTION_TIME = "function_time"
+    """Wall time in some functions and everything they called, ns."""
+    FUNCTION_WAITS = "function_waits"
+    """How often the request waited in them."""
 
 
 class State(StrEnum):
@@ -41,11 +45,19 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """One limit of the budget and by how much it was exceeded: actual > budget, both in the metric's unit."""
+    """One limit of the budget and by how much it was exceeded: actual > budget, both in the metric's unit.
+
+    Attributes:
+        metric: What is limited.
+        budget: The limit.
+        actual: What the request took.
+        function: Of a limit of functions the glob for their names, as the rule has it; otherwise "".
+    """
 
     metric: Metric
     budget: int
     actual: int
+    function: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ processor is counted in whole ticks, so it is an estimate; time off the processo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 NO_PARENT = -1
@@ -142,6 +142,22 @@ class CallTree:
             self.other.on_ns + sum(node.on_ns for node in self.nodes),
             self.other.off_ns + sum(node.off_ns for node in self.nodes),
             self.other.waits + sum(node.waits for node in self.nodes),
+        )
+
+    def inside(self, is_meant: Callable[[str], bool]) -> Totals:
+        """Return the time in the functions whose names are meant and in everything they called, and waits.
+
+        What one of them spends inside of another counts once. What found no room in the tree has no function.
+        """
+        inside: list[bool] = []
+        for node in self.nodes:
+            above = node.parent != NO_PARENT and inside[node.parent]
+            inside.append(above or is_meant(node.frame.function))
+        found = [node for node, is_inside in zip(self.nodes, inside, strict=True) if is_inside]
+        return Totals(
+            sum(node.on_ns for node in found),
+            sum(node.off_ns for node in found),
+            sum(node.waits for node in found),
         )
 
     @property

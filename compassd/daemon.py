@@ -149,6 +149,7 @@ class Daemon:
                 duration_ns=_limit(floors.duration_ns),
                 cpu_ns=_limit(floors.cpu_ns),
                 memory=_limit(floors.memory),
+                waits=_limit(floors.waits),
                 sampling=self.settings.sampling,
             )
         )

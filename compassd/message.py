@@ -33,7 +33,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A line for people: no part of it may push the others off the screen.
 _SUMMARY_RULE, _SUMMARY_METHOD, _SUMMARY_URI, _SUMMARY_POOL = 100, 16, 200, 64
 
-_UNITS = {Metric.DURATION: "ns", Metric.CPU: "ns", Metric.MEMORY: "bytes"}
+_SUMMARY_FUNCTION, _SUMMARY_EXCESSES = 80, 4
+
+_UNITS = {
+    Metric.DURATION: "ns",
+    Metric.CPU: "ns",
+    Metric.MEMORY: "bytes",
+    Metric.FUNCTION_TIME: "ns",
+    Metric.FUNCTION_WAITS: "waits",
+}
 
 
 def document(breach: Breach) -> dict[str, Any]:
@@ -100,9 +108,12 @@ def summary(breach: Breach) -> str:
     facts = [f"HTTP {request.status}"]
     if request.pool:
         facts.append(f"pool {shorten(request.pool, _SUMMARY_POOL)}")
+    excesses = [excess_text(excess) for excess in breach.excesses[:_SUMMARY_EXCESSES]]
+    if more := len(breach.excesses) - len(excesses):
+        excesses.append(f"{more} more over budget")
     return (
         f"{shorten(breach.rule, _SUMMARY_RULE)}: {what(request, _SUMMARY_URI)} "
-        f"{'; '.join(excess_text(excess) for excess in breach.excesses)} ({', '.join(facts)})"
+        f"{'; '.join(excesses)} ({', '.join(facts)})"
     )
 
 
@@ -122,17 +133,29 @@ def excess_text(excess: Excess) -> str:
             return f"used {actual} of CPU, budget {budget}"
         case Metric.MEMORY:
             return f"peaked at {actual} of memory, budget {budget}"
+        case Metric.FUNCTION_TIME:
+            return f"spent {actual} in {shorten(excess.function, _SUMMARY_FUNCTION)}, budget {budget}"
+        case Metric.FUNCTION_WAITS:
+            times = "once" if excess.actual == 1 else f"{actual} times"
+            return f"waited {times} in {shorten(excess.function, _SUMMARY_FUNCTION)}, budget {budget}"
 
 
 def amount_text(metric: Metric, amount: int) -> str:
     """Return an amount in the metric's unit with its unit, for people."""
-    return format_size(amount) if metric is Metric.MEMORY else format_duration(amount)
+    match _UNITS[metric]:
+        case "bytes":
+            return format_size(amount)
+        case "waits":
+            return str(amount)
+        case _:
+            return format_duration(amount)
 
 
 def _exceeded(excess: Excess) -> dict[str, str | int]:
     unit = _UNITS[excess.metric]
     return {
         "metric": str(excess.metric),
+        **({"function": excess.function} if excess.function else {}),
         f"budget_{unit}": excess.budget,
         f"actual_{unit}": excess.actual,
     }

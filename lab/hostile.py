@@ -44,17 +44,21 @@ cleaned = raw_bytes.map(lambda raw: clean(raw, 65_536))
 """What arrives in a Request, as the decoder of the kernel's records cleans it."""
 
 _amounts = st.integers(min_value=0, max_value=2**62)
+_OF_REQUESTS = (Metric.DURATION, Metric.CPU, Metric.MEMORY)
+_OF_FUNCTIONS = (Metric.FUNCTION_TIME, Metric.FUNCTION_WAITS)
 
 
 def breaches(strings: st.SearchStrategy[str] = cleaned) -> st.SearchStrategy[Breach]:
     """Return a strategy for breaches in which a client chose every text."""
-    excesses = st.builds(Excess, metric=st.sampled_from(Metric), budget=_amounts, actual=_amounts)
+    excesses = st.builds(Excess, st.sampled_from(_OF_REQUESTS), _amounts, _amounts) | st.builds(
+        Excess, st.sampled_from(_OF_FUNCTIONS), _amounts, _amounts, strings.filter(bool)
+    )
     return st.builds(
         make_breach,
         rule=strings,
         severity=st.sampled_from(Severity),
         tree=st.none() | call_trees(strings),
-        excesses=st.lists(excesses, min_size=1, max_size=3).map(tuple),
+        excesses=st.lists(excesses, min_size=1, max_size=30).map(tuple),
         pid=st.integers(min_value=1, max_value=2**22),
         started_at=st.integers(min_value=0, max_value=2**62),
         duration_ns=_amounts,

@@ -12,8 +12,8 @@ from compassd.settings import DEFAULT_CONFIG, load_settings
 def check(config: Path | None, rules: Path | None, out: TextIO, err: TextIO) -> int:
     """Validate the rules, say what is wrong with them, and return the exit status.
 
-    The names of destinations are checked if there are settings to check them against: those given, or those
-    installed.
+    What the rules need of the settings (the destinations they name, the sampler) is checked if there are
+    settings: those given, or those installed.
 
     Raises:
         ConfigurationError: The settings are unusable.
@@ -21,4 +21,4 @@ def check(config: Path | None, rules: Path | None, out: TextIO, err: TextIO) -> 
     if config is None and rules is not None and not DEFAULT_CONFIG.exists():
         return check_rules(rules, None, out, err)
     settings = load_settings(config)
-    return check_rules(rules or settings.rules, settings.destinations, out, err)
+    return check_rules(rules or settings.rules, settings.destinations, out, err, sampling=settings.sampling)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from compassd import logs
@@ -30,10 +31,8 @@ def run(config: Path | None, rules: Path | None) -> int:
     logs.configure(settings.log_level)
     signals = Signals()
     signals.install()
-    path = rules or settings.rules
-    loaded = load_rules(
-        path, settings.destinations
-    )  # before the kernel is touched: a typo should cost nothing
+    load = partial(load_rules, rules or settings.rules, settings.destinations, sampling=settings.sampling)
+    loaded = load()  # before the kernel is touched: a typo should cost nothing
     program = Program()
     if settings.sampling:
         program.start_sampling(settings.sample_rate)
@@ -42,7 +41,7 @@ def run(config: Path | None, rules: Path | None) -> int:
     daemon = Daemon(
         settings=settings,
         rules=loaded,
-        load_rules=lambda: load_rules(path, settings.destinations),
+        load_rules=load,
         program=program,
         delivery=Delivery(
             build_destinations(settings),

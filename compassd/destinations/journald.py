@@ -9,8 +9,11 @@ Fields (systemd.journal-fields(7) describes the first four):
 | PRIORITY | 2 (critical), 4 (warning) or 6 (info), from the severity |
 | SYSLOG_IDENTIFIER | compassd |
 | COMPASS_BREACH_ID, COMPASS_RULE, COMPASS_SEVERITY | the breach |
-| COMPASS_EXCEEDED | duration, cpu or memory; once for each exceeded limit |
+| COMPASS_EXCEEDED | duration, cpu, memory, function_time or function_waits; each that was exceeded |
 | COMPASS_BUDGET_DURATION_MS, COMPASS_BUDGET_CPU_MS, COMPASS_BUDGET_MEMORY_BYTES | the exceeded limits |
+| COMPASS_BUDGET_FUNCTION | the glob of an exceeded limit of functions |
+| COMPASS_BUDGET_FUNCTION_TIME_MS, COMPASS_BUDGET_FUNCTION_WAITS | that limit |
+| COMPASS_ACTUAL_FUNCTION_TIME_MS, COMPASS_ACTUAL_FUNCTION_WAITS | what the request took of it |
 | COMPASS_DURATION_MS, COMPASS_CPU_MS | ms with three decimals; no COMPASS_CPU_MS if it is unknown |
 | COMPASS_MEMORY_BYTES | peak of PHP's memory manager |
 | COMPASS_METHOD, COMPASS_URI, COMPASS_HOST, COMPASS_STATUS, COMPASS_SCRIPT | the HTTP request |
@@ -18,7 +21,8 @@ Fields (systemd.journal-fields(7) describes the first four):
 | COMPASS_FUNCTION, COMPASS_FILE, COMPASS_LINE | where the hot path ends, in the user's code |
 | COMPASS_TAG_… | a tag; its key in upper case, what is not A-Z or 0-9 replaced by _ |
 
-What is empty is left out.
+What is empty is left out. Where several functions are over budget, their fields come several times, and as
+the journal keeps no order of equal names, the message says which belong together.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from pathlib import Path
 
 from systemd import journal
 
-from compassd.breach import Breach, Metric, Severity
+from compassd.breach import Breach, Excess, Metric, Severity
 from compassd.calltree import Step
 from compassd.destinations.base import SendError
 from compassd.hot_path import culprit, verdict
@@ -87,11 +91,7 @@ def fields(breach: Breach) -> Iterator[tuple[str, str]]:
     yield "PRIORITY", str(_PRIORITIES[breach.severity])
     yield "SYSLOG_IDENTIFIER", "compassd"
     for excess in breach.excesses:
-        yield "COMPASS_EXCEEDED", str(excess.metric)
-        if excess.metric is Metric.MEMORY:
-            yield "COMPASS_BUDGET_MEMORY_BYTES", str(excess.budget)
-        else:
-            yield f"COMPASS_BUDGET_{excess.metric.upper()}_MS", _ms(excess.budget)
+        yield from _exceeded(excess)
     optional = {
         "COMPASS_BREACH_ID": breach.id,
         "COMPASS_RULE": breach.rule,
@@ -117,6 +117,23 @@ def fields(breach: Breach) -> Iterator[tuple[str, str]]:
             yield "COMPASS_LINE", str(found.frame.line)
     for key, value in request.tags.items():
         yield f"COMPASS_TAG_{_NOT_IN_FIELD.sub('_', key.upper())}"[:_FIELD_MAX], value
+
+
+def _exceeded(excess: Excess) -> Iterator[tuple[str, str]]:
+    yield "COMPASS_EXCEEDED", str(excess.metric)
+    match excess.metric:
+        case Metric.DURATION | Metric.CPU:
+            yield f"COMPASS_BUDGET_{excess.metric.upper()}_MS", _ms(excess.budget)
+        case Metric.MEMORY:
+            yield "COMPASS_BUDGET_MEMORY_BYTES", str(excess.budget)
+        case Metric.FUNCTION_TIME:
+            yield "COMPASS_BUDGET_FUNCTION", excess.function
+            yield "COMPASS_BUDGET_FUNCTION_TIME_MS", _ms(excess.budget)
+            yield "COMPASS_ACTUAL_FUNCTION_TIME_MS", _ms(excess.actual)
+        case Metric.FUNCTION_WAITS:
+            yield "COMPASS_BUDGET_FUNCTION", excess.function
+            yield "COMPASS_BUDGET_FUNCTION_WAITS", str(excess.budget)
+            yield "COMPASS_ACTUAL_FUNCTION_WAITS", str(excess.actual)
 
 
 def _message(breach: Breach, path: list[Step]) -> str:

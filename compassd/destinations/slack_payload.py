@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from compassd.breach import Breach, Metric, Severity
+from compassd.breach import Breach, Excess, Metric, Severity
 from compassd.calltree import Step
 from compassd.hot_path import at, kind, percent
 from compassd.message import amount_text, summary, what
@@ -34,6 +34,7 @@ _GRAVE = "\N{MODIFIER LETTER GRAVE ACCENT}"
 _TEXT, _HEADER, _URI, _FIELD, _ELEMENT = 600, 150, 2_000, 300, 300
 _MAX_FIELDS, _MAX_ELEMENTS = 10, 10
 _MAX_TAGS = 8
+_MAX_FUNCTIONS = 4
 _MAX_STEPS, _FUNCTION = 8, 120
 
 _ICONS = {
@@ -41,7 +42,13 @@ _ICONS = {
     Severity.WARNING: "\N{LARGE ORANGE CIRCLE}",
     Severity.CRITICAL: "\N{LARGE RED CIRCLE}",
 }
-_LABELS = {Metric.DURATION: "Time", Metric.CPU: "CPU time", Metric.MEMORY: "Peak memory"}
+_LABELS = {
+    Metric.DURATION: "Time",
+    Metric.CPU: "CPU time",
+    Metric.MEMORY: "Peak memory",
+    Metric.FUNCTION_TIME: "Time in functions",
+    Metric.FUNCTION_WAITS: "Waits in functions",
+}
 
 
 def payload(breach: Breach) -> dict[str, Any]:
@@ -130,9 +137,23 @@ def _fields(breach: Breach) -> list[str]:
         for metric, amount in amounts.items()
         if amount is not None
     ]
+    fields += _functions([excess for excess in breach.excesses if excess.function])
     fields.append(f"*Status*\n{request.status}")
     fields += [f"*{label}*\n{code(value, _FIELD)}" for label, value in _places(request) if value]
     return fields[:_MAX_FIELDS]
+
+
+def _functions(excesses: list[Excess]) -> list[str]:
+    """Return a field for each function over budget; those without room are counted in the last."""
+    fields = [
+        f"*{_LABELS[excess.metric]}*\n{code(excess.function, _FUNCTION)}: "
+        f"{_amount(excess.metric, excess.actual, excess.budget)}"
+        for excess in excesses
+    ]
+    if len(fields) > _MAX_FUNCTIONS:
+        more = len(fields) - _MAX_FUNCTIONS + 1
+        fields[_MAX_FUNCTIONS - 1 :] = [f"*Functions*\n{more} more over budget"]
+    return fields
 
 
 def _amount(metric: Metric, amount: int, budget: int | None) -> str:

@@ -41,9 +41,9 @@ def check_settings(config: Path | None) -> tuple[Settings, list[Finding]]:
 
 
 def check_rules(path: Path, settings: Settings) -> Iterator[Finding]:
-    """Load the rules, with the destinations they name."""
+    """Load the rules, with what they need of the settings."""
     try:
-        rules = load_rules(path, settings.destinations)
+        rules = load_rules(path, settings.destinations, sampling=settings.sampling)
     except ConfigurationError as error:
         for line in str(error).splitlines():
             yield Finding(Verdict.FAIL, "rules", line, "mend it; `compassd check` shows all errors")

@@ -66,9 +66,9 @@ class Counter(IntEnum):
 COUNTERS = tuple(Counter)
 DURATION_SLOTS = 40
 
-# struct tree_record: kind, pid, start_ns, walk_ns, walks, cut, count, last; then its nodes: symbol, off_ns, line,
-# ticks, waits, parent.
-TREE_RECORD = struct.Struct("=IIQQIII4xI4x")
+# struct tree_record: kind, pid, start_ns, walk_ns, walks, cut, count, waits, last; then its nodes: symbol,
+# off_ns, line, ticks, waits, parent.
+TREE_RECORD = struct.Struct("=IIQQIIIII4x")
 TREE_NODE = struct.Struct("=QQIIII")
 TREE_NODES = 512
 NO_PARENT = 0xFFFFFFFF

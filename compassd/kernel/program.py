@@ -71,12 +71,13 @@ _attach_uprobe.argtypes = [
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the kernel lets through: a request that exceeds at least one of the first three.
+    """What the kernel lets through: a request that exceeds at least one of the first four.
 
     Attributes:
         duration_ns: Wall time, ns.
         cpu_ns: CPU time, ns.
         memory: Peak memory, bytes.
+        waits: Waits of its call tree; a request without one exceeds none.
         function_ns: Least wall time of a function call that is sent, ns.
         sampling: Whether every request gets a call tree. start_sampling() fills them.
     """
@@ -84,6 +85,7 @@ class Limits:
     duration_ns: int = UNLIMITED
     cpu_ns: int = UNLIMITED
     memory: int = UNLIMITED
+    waits: int = UNLIMITED
     function_ns: int = 0
     sampling: bool = False
 
@@ -172,7 +174,12 @@ class Program:
         """Tell the kernel what to let through, from the next probe on."""
         table = self._bpf[b"settings"]
         table[0] = table.Leaf(
-            limits.duration_ns, limits.cpu_ns, limits.memory, limits.function_ns, int(limits.sampling)
+            limits.duration_ns,
+            limits.cpu_ns,
+            limits.memory,
+            limits.waits,
+            limits.function_ns,
+            int(limits.sampling),
         )
 
     def start_sampling(self, rate_hz: int) -> None:

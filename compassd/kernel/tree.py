@@ -68,7 +68,7 @@ class TreeReader:
         """
         if len(record) < layout.TREE_RECORD.size:
             raise RecordError(f"a tree record of {len(record)} bytes; expected {layout.TREE_RECORD.size}")
-        _, _, _, walk_ns, walks, cut, count, last = layout.TREE_RECORD.unpack_from(record)
+        _, _, _, walk_ns, walks, cut, count, _waits, last = layout.TREE_RECORD.unpack_from(record)
         end = layout.TREE_RECORD.size + count * layout.TREE_NODE.size
         if not 1 <= count <= layout.TREE_NODES or len(record) < end or last >= count:
             raise RecordError(f"a tree record of {len(record)} bytes with {count} nodes")

@@ -10,7 +10,14 @@ from compassd.rules.load import load_rules
 from compassd.rules.problems import RulesError, file_name
 
 
-def check(path: Path, known_destinations: Collection[str] | None, out: TextIO, err: TextIO) -> int:
+def check(
+    path: Path,
+    known_destinations: Collection[str] | None,
+    out: TextIO,
+    err: TextIO,
+    *,
+    sampling: bool = True,
+) -> int:
     """Say on out that the rules file is fine, or on err everything that is wrong with it and where.
 
     Args:
@@ -18,12 +25,13 @@ def check(path: Path, known_destinations: Collection[str] | None, out: TextIO, e
         known_destinations: Names that rules may send to; None leaves the names unchecked.
         out: Gets one line if the file is fine.
         err: Gets each problem, with its line of the file, then their count.
+        sampling: Whether requests have call trees, which budgets of functions need.
 
     Returns:
         The exit status: 0 if the file is fine, 1 if not.
     """
     try:
-        ruleset = load_rules(path, known_destinations)
+        ruleset = load_rules(path, known_destinations, sampling=sampling)
     except RulesError as error:
         for problem in error.problems:
             print(problem, file=err)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from compassd.rules.model import Budget, Match, Rule, RulesFile, suggestion
+from compassd.rules.model import Budget, FunctionBudget, Match, Rule, RulesFile, suggestion
 from compassd.rules.positions import KeyPath
 from compassd.units import quoted, shown
 
@@ -32,8 +32,9 @@ _EXAMPLES = {
     "rule": "write [[rule]] above the keys of each rule, with two brackets",
     "match": 'write for example match = { uri = "/shop/**" }',
     "budget": 'write for example budget = { duration = "800ms" }',
+    "function": 'write for example function = { name = "PDO::*", waits = 50 }',
 }
-_MODELS: Mapping[str | int, type[BaseModel]] = {"match": Match, "budget": Budget}
+_MODELS: Mapping[str, type[BaseModel]] = {"match": Match, "budget": Budget, "function": FunctionBudget}
 
 
 def explain(error: ValidationError) -> Iterator[Finding]:
@@ -51,7 +52,8 @@ def explain(error: ValidationError) -> Iterator[Finding]:
 
 def _unknown_key(path: KeyPath) -> str:
     *table, key = path
-    model = _MODELS.get(table[-1], Rule) if table else RulesFile
+    names = [part for part in table if isinstance(part, str)]
+    model = _MODELS.get(names[-1], Rule) if names else RulesFile
     known = sorted(model.model_fields)
     listed = "; known: " + ", ".join(quoted(each) for each in known)
     return f"unknown key {quoted(str(key))}{suggestion(str(key), known) or listed}"

@@ -25,7 +25,8 @@ from enum import Enum, auto
 
 from compassd.units import quoted
 
-_SYMBOL = re.compile(r"\*+|\[!?[^\]]*\]|.", re.DOTALL)
+SYMBOL = re.compile(r"\*+|\[!?[^\]]*\]|.", re.DOTALL)
+"""One symbol of a glob: a run of stars, a class of characters, or one character."""
 _STAR, _DOUBLE_STAR = "*", "**"
 _ANY_RUN = "[^/]*"
 # Over whole segments, so that a part is tried at its own beginning and after each "/".
@@ -40,7 +41,6 @@ def compile_glob(glob: str) -> re.Pattern[str]:
     """
     if not glob:
         raise ValueError('"" is an empty glob; write "**" to match everything')
-    end = r"\Z"
     end = r"\Z"
     rest = glob
     while rest.endswith("/**"):
@@ -85,7 +85,7 @@ def _parts(glob: str) -> list[_Part]:
     """Split a glob at its double stars into parts, and those at their stars into pieces."""
     parts = [_Part(_Gap.NONE, [""])]
     at = 0
-    while found := _SYMBOL.match(glob, at):
+    while found := SYMBOL.match(glob, at):
         at = found.end()
         symbol = found[0]
         if symbol == _STAR:
@@ -107,24 +107,32 @@ def _character(symbol: str, glob: str) -> str:
         return "[^/]"
     if symbol.startswith(_STAR):
         raise ValueError(f'{quoted(glob)} has {len(symbol)} stars in a row; write "*" or "**"')
-    if symbol == "[":
-        raise ValueError(f'{quoted(glob)} has a "[" without its "]"; write "[[]" for the character itself')
     if symbol == "\\":
         raise ValueError(f'{quoted(glob)}: "\\" escapes nothing in a glob; write "[*]" for the character "*"')
-    return _class(symbol, glob) if symbol.startswith("[") else re.escape(symbol)
+    if not symbol.startswith("["):
+        return re.escape(symbol)
+    expression = character_class(symbol, glob)
+    if "/" in symbol:
+        raise ValueError(f'{quoted(glob)}: the class {quoted(symbol)} contains "/", which no class matches')
+    # A range such as [+-9] reaches across "/".
+    return f"(?!/){expression}"
 
 
-def _class(token: str, glob: str) -> str:
-    """Return the expression for a class of characters, from its opening to its closing bracket."""
-    content = token[1:-1]
+def character_class(symbol: str, glob: str) -> str:
+    """Return the expression for a class of characters, a symbol that begins with "[".
+
+    Raises:
+        ValueError: It is malformed; the message says how.
+    """
+    if symbol == "[":
+        raise ValueError(f'{quoted(glob)} has a "[" without its "]"; write "[[]" for the character itself')
+    content = symbol[1:-1]
     negated = content.startswith("!")
     members = content.removeprefix("!")
     if not members:
-        raise ValueError(f"{quoted(glob)}: the class {quoted(token)} is empty")
+        raise ValueError(f"{quoted(glob)}: the class {quoted(symbol)} is empty")
     if members.startswith("^"):
         raise ValueError(f'{quoted(glob)}: write "[!" instead of "[^" for none of these characters')
-    if "/" in members:
-        raise ValueError(f'{quoted(glob)}: the class {quoted(token)} contains "/", which no class matches')
     expression = ""
     while members:
         first, dash, last = members[0], members[1:2], members[2:3]
@@ -136,5 +144,4 @@ def _class(token: str, glob: str) -> str:
         else:
             expression += re.escape(first)
             members = members[1:]
-    # A range such as [+-9] reaches across "/".
-    return f"(?!/)[{'^' if negated else ''}{expression}]"
+    return f"[{'^' if negated else ''}{expression}]"

@@ -24,12 +24,15 @@ MAX_FILE_SIZE = 1 << 20
 _TOML_PLACE = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)$")
 
 
-def load_rules(path: Path, known_destinations: Collection[str] | None = None) -> RuleSet:
+def load_rules(
+    path: Path, known_destinations: Collection[str] | None = None, *, sampling: bool = True
+) -> RuleSet:
     """Read, check and compile a rules file.
 
     Args:
         path: The file.
         known_destinations: Names that rules may send to; None leaves the names unchecked.
+        sampling: Whether requests have call trees. Without them functions may not have a budget.
 
     Raises:
         RulesError: The file cannot be used; carries all the problems found, in the order of the file.
@@ -37,6 +40,8 @@ def load_rules(path: Path, known_destinations: Collection[str] | None = None) ->
     source = _Source(file_name(path), _read(path))
     document, positions = source.parse()
     problems = _name_problems(source, document, positions)
+    if not sampling:
+        problems += _sampling_problems(source, document, positions)
     try:
         rules_file = RulesFile.model_validate(document, context={KNOWN_DESTINATIONS: known_destinations})
     except ValidationError as error:
@@ -151,6 +156,25 @@ def _name_problems(
             problems.append(source.problem(message, place, rule=f"rule {quoted(name)}"))
         else:
             first[name] = place.line
+    return problems
+
+
+def _sampling_problems(
+    source: _Source, document: Mapping[str, object], positions: Mapping[KeyPath, Position]
+) -> list[Problem]:
+    """Return a problem for every rule with budgets of functions, which nothing would ever exceed."""
+    problems = []
+    for number, rule in enumerate(_raw_rules(document)):
+        budget = rule.get("budget")
+        if isinstance(budget, dict) and "function" in budget:
+            path = ("rule", number, "budget", "function")
+            position = locate(positions, path)
+            message = (
+                "budget.function: the settings have sampling = false, which leaves functions unmeasured; "
+                "set sampling = true and restart, or take this budget out"
+            )
+            place = position.key if position else None
+            problems.append(source.problem(message, place, rule=_rule_label(document, path)))
     return problems
 
 

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from compassd.breach import Breach, Excess, Metric, breach_id
+from compassd.calltree import CallTree
 from compassd.request import Request
+from compassd.rules.functions import FunctionLimits, compile_budget
 from compassd.rules.glob import compile_glob
 from compassd.rules.model import Rule
 
 _PATH_END = re.compile(r"[?#]")
 _PORT = re.compile(r":[0-9]*\Z")
 
+Tree = Callable[[], CallTree | None]
+"""Gives a request's call tree, None if there is none. To decode one takes time, and most rules need none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Floors:
     """The smallest budget of each metric over all rules; None: no rule limits it.
 
-    A request that exceeds none of them breaks no rule, whatever the rules match.
+    A request that exceeds none of them breaks no rule, whatever the rules match and its functions did.
 
     Attributes:
-        duration_ns: Wall time, ns.
+        duration_ns: Wall time, ns: of the request, or of functions, which cannot take longer than it.
         cpu_ns: CPU time, ns.
         memory: Peak memory, bytes.
+        waits: Waits in functions; of the whole request there are no fewer.
     """
 
     duration_ns: int | None
     cpu_ns: int | None
     memory: int | None
+    waits: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class _Subject:
     path: str
     method: str
     host: str
-    status: int
+    status: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +56,27 @@ class _CompiledRule:
 
     rule: Rule
     limits: tuple[tuple[Metric, int], ...]
+    functions: tuple[FunctionLimits, ...]
     paths: tuple[re.Pattern[str], ...]
     methods: frozenset[str]
     hosts: tuple[re.Pattern[str], ...]
     statuses: frozenset[int]
 
     def excesses(self, actual: dict[Metric, int | None]) -> tuple[Excess, ...]:
-        """Return the exceeded limits; what is unknown exceeds none."""
+        """Return the exceeded limits of the request itself; what is unknown exceeds none."""
         found = []
         for metric, budget in self.limits:
             value = actual[metric]
             if value is not None and value > budget:
                 found.append(Excess(metric, budget, value))
         return tuple(found)
+
+    def function_excesses(self, tree: Tree) -> tuple[Excess, ...]:
+        """Return the exceeded limits of functions; without a tree there are none."""
+        found = tree() if self.functions else None
+        if found is None:
+            return ()
+        return tuple(excess for limits in self.functions for excess in limits.excesses(found))
 
     def matches(self, subject: _Subject) -> bool:
         # The cheap ones first.
@@ -87,11 +103,18 @@ class RuleSet:
         """Compile the rules."""
         object.__setattr__(self, "_compiled", tuple(_compile(rule) for rule in self.rules))
 
-    def evaluate(self, request: Request) -> list[tuple[Rule, tuple[Excess, ...]]]:
+    def evaluate(
+        self, request: Request, tree: Tree, *, even_within_budget: bool = False
+    ) -> list[tuple[Rule, tuple[Excess, ...]]]:
         """Return the rules that match the request and are exceeded by it, in the order of the file.
 
-        With each come its exceeded limits, at least one, in the order duration, cpu, memory. A late request
-        has no CPU time: it exceeds no cpu limit.
+        With each come its exceeded limits, at least one, in the order duration, cpu, memory, functions. A
+        late request has no CPU time: it exceeds no cpu limit.
+
+        Args:
+            request: A request.
+            tree: Asked for by each matching rule that has budgets of functions.
+            even_within_budget: Return every rule that matches, also without an exceeded limit.
         """
         subject = _subject(request)
         actual: dict[Metric, int | None] = {
@@ -99,22 +122,25 @@ class RuleSet:
             Metric.CPU: request.cpu_ns,
             Metric.MEMORY: request.memory_peak,
         }
-        return [
-            (candidate.rule, excesses)
-            for candidate in self._candidates(subject)
-            # Comparing three numbers is cheaper than matching a path.
-            if (excesses := candidate.excesses(actual)) and candidate.matches(subject)
-        ]
+        broken = []
+        for candidate in self._candidates(subject):
+            excesses = candidate.excesses(actual)
+            # Comparing three numbers is cheaper than matching a path, and that is cheaper than a tree.
+            if (excesses or candidate.functions or even_within_budget) and candidate.matches(subject):
+                excesses += candidate.function_excesses(tree)
+                if excesses or even_within_budget:
+                    broken.append((candidate.rule, excesses))
+        return broken
 
     def floors(self) -> Floors:
         """Return the smallest budget of each metric over all rules."""
-
-        def floor(metric: Metric) -> int | None:
-            limits = (rule.budget.limits.get(metric) for rule in self.rules)
-            return min((limit for limit in limits if limit is not None), default=None)
-
+        budgets = [rule.budget for rule in self.rules]
+        functions = [function for budget in budgets for function in budget.function]
         return Floors(
-            duration_ns=floor(Metric.DURATION), cpu_ns=floor(Metric.CPU), memory=floor(Metric.MEMORY)
+            duration_ns=_smallest([*(b.duration for b in budgets), *(f.time for f in functions)]),
+            cpu_ns=_smallest(budget.cpu for budget in budgets),
+            memory=_smallest(budget.memory for budget in budgets),
+            waits=_smallest(function.waits for function in functions),
         )
 
     def _candidates(self, _subject: _Subject) -> Iterable[_CompiledRule]:
@@ -127,16 +153,25 @@ class RuleSet:
 
 
 def breaches(
-    ruleset: RuleSet, request: Request, server: str, default_destinations: Sequence[str]
+    ruleset: RuleSet,
+    request: Request,
+    server: str,
+    default_destinations: Sequence[str],
+    tree: Tree,
+    *,
+    even_within_budget: bool = False,
 ) -> list[Breach]:
     """Return a breach for every rule that the request breaks, in the order of the file.
 
     Args:
         ruleset: The rules.
-        request: A finished request.
+        request: A request.
         server: Name of this machine.
         default_destinations: Names of those to tell where a rule names none.
+        tree: Where the request's time went; asked once if a rule needs it or is broken, otherwise never.
+        even_within_budget: Return a breach for every rule that is about the request.
     """
+    tree = cache(tree)
     return [
         Breach(
             id=breach_id(server, request, rule.name),
@@ -146,8 +181,9 @@ def breaches(
             server=server,
             request=request,
             excesses=excesses,
+            tree=tree(),
         )
-        for rule, excesses in ruleset.evaluate(request)
+        for rule, excesses in ruleset.evaluate(request, tree, even_within_budget=even_within_budget)
     ]
 
 
@@ -155,11 +191,16 @@ def _compile(rule: Rule) -> _CompiledRule:
     return _CompiledRule(
         rule=rule,
         limits=tuple(rule.budget.limits.items()),
+        functions=tuple(compile_budget(budget) for budget in rule.budget.function),
         paths=tuple(compile_glob(glob) for glob in rule.match.uri),
         methods=frozenset(rule.match.method),
         hosts=tuple(compile_glob(glob) for glob in rule.match.host),
         statuses=frozenset(code for status in rule.match.status for code in _codes(status)),
     )
+
+
+def _smallest(limits: Iterable[int | None]) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _codes(status: int | str) -> Iterable[int]:

@@ -15,6 +15,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
 
 from compassd.breach import Metric, Severity
+from compassd.rules.function_glob import compile_function_glob
 from compassd.rules.glob import compile_glob
 from compassd.units import DurationNs, SizeBytes, quoted, shown
 
@@ -25,6 +26,8 @@ _NAME = re.compile(r"[a-zA-Z0-9._-]{1,64}")
 _METHOD = re.compile(r"[A-Za-z][A-Za-z-]{0,31}")
 _STATUS_CLASS = re.compile(r"[1-5]xx", re.IGNORECASE)
 _PORT = re.compile(r"[^:]*:[0-9*]+")
+# The kernel counts the waits of a request in 32 bits.
+_MAX_WAITS = 2**32 - 1
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
@@ -91,6 +94,19 @@ def _status(value: object) -> int | str:
     raise ValueError(f'{shown(value)} is not a status; write for example 404 or "5xx"')
 
 
+def _function_glob(value: object) -> str:
+    glob = _text(value, "the name of a function")
+    compile_function_glob(glob)
+    return glob
+
+
+def _waits(value: object) -> int:
+    # A bool is an int to Python.
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_WAITS:
+        raise ValueError(f"{shown(value)} is not a number of waits; write for example 50")
+    return value
+
+
 def _severity(value: object) -> object:
     # Text only: pydantic's own complaint about an unknown one lists the members in its words.
     if value in tuple(Severity):
@@ -116,6 +132,8 @@ PathGlob = Annotated[str, BeforeValidator(_path_glob)]
 HostGlob = Annotated[str, BeforeValidator(_host_glob)]
 Method = Annotated[str, BeforeValidator(_method)]
 Status = Annotated[int | str, BeforeValidator(_status)]
+FunctionGlob = Annotated[str, BeforeValidator(_function_glob)]
+Waits = Annotated[int, BeforeValidator(_waits)]
 Destination = Annotated[str, BeforeValidator(_destination)]
 
 
@@ -141,6 +159,26 @@ class Match(_Strict):
     status: OneOrMany[Status] = ()
 
 
+class FunctionBudget(_Strict):
+    """The limits of some functions together with everything they call, at least one.
+
+    Attributes:
+        name: Glob for their names, as written.
+        time: Wall time in all of them over the whole request, ns.
+        waits: How often the request may wait in them.
+    """
+
+    name: FunctionGlob
+    time: DurationNs | None = None
+    waits: Waits | None = None
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> FunctionBudget:
+        if self.time is None and self.waits is None:
+            raise ValueError("no limit; give at least one of time and waits")
+        return self
+
+
 class Budget(_Strict):
     """The limits of a rule, at least one; a limit is exceeded by what is greater.
 
@@ -148,21 +186,23 @@ class Budget(_Strict):
         duration: Wall time, ns.
         cpu: CPU time, ns.
         memory: Peak memory, bytes.
+        function: Limits of functions, in the order of the file.
     """
 
     duration: DurationNs | None = None
     cpu: DurationNs | None = None
     memory: SizeBytes | None = None
+    function: OneOrMany[FunctionBudget] = ()
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> Budget:
-        if not self.limits:
-            raise ValueError("no limit; give at least one of duration, cpu and memory")
+        if not self.limits and not self.function:
+            raise ValueError("no limit; give at least one of duration, cpu, memory and function")
         return self
 
     @property
     def limits(self) -> dict[Metric, int]:
-        """The limits that are set, in the metric's unit, in the order duration, cpu, memory."""
+        """The request's own limits that are set, in the metric's unit, in the order duration, cpu, memory."""
         limits = {Metric.DURATION: self.duration, Metric.CPU: self.cpu, Metric.MEMORY: self.memory}
         return {metric: limit for metric, limit in limits.items() if limit is not None}
 

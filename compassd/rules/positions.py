@@ -49,11 +49,17 @@ def scan(text: str) -> dict[KeyPath, Position]:
 
 
 def locate(positions: Mapping[KeyPath, Position], path: KeyPath) -> Position | None:
-    """Return the position of path, or of the nearest table or array around it that has one."""
-    for length in range(len(path), 0, -1):
-        if path[:length] in positions:
-            return positions[path[:length]]
-    return None
+    """Return the position of path, or of the nearest table or array around it that has one.
+
+    Where a list may be written as its only element, without brackets, a path may go through index 0 of it.
+    """
+    found: KeyPath = ()
+    for part in path:
+        if (*found, part) in positions:
+            found = (*found, part)
+        elif part != 0:
+            break
+    return positions.get(found)
 
 
 _SPACE = re.compile(r"[ \t]*")

@@ -93,6 +93,23 @@ def test_hostile_and_huge_values_arrive_whole(journald: Journald) -> None:
     assert "COMPASS_POOL" not in entry
 
 
+def test_functions_over_budget_have_fields_of_their_own(journald: Journald) -> None:
+    excesses = (
+        'excesses=(Excess(Metric.FUNCTION_TIME, 300_000_000, 1_200_000_000, "PDO*::*"), '
+        'Excess(Metric.FUNCTION_WAITS, 50, 212, "PDO*::*"))'
+    )
+    journald.python(PROGRAM.format(arguments=f'uri="/", {excesses}'))
+    (entry,) = journald.entries(SENT_BY_US, "COMPASS_BUDGET_FUNCTION=PDO*::*")
+    assert entry["MESSAGE"].startswith(
+        "checkout: POST / spent 1.20 s in PDO*::*, budget 300 ms; waited 212 times in PDO*::*, budget 50"
+    )
+    assert set(entry["COMPASS_EXCEEDED"]) == {"function_time", "function_waits"}
+    assert entry["COMPASS_BUDGET_FUNCTION_TIME_MS"] == "300.000"
+    assert entry["COMPASS_ACTUAL_FUNCTION_TIME_MS"] == "1200.000"
+    assert entry["COMPASS_BUDGET_FUNCTION_WAITS"] == "50"
+    assert entry["COMPASS_ACTUAL_FUNCTION_WAITS"] == "212"
+
+
 def test_a_missing_journal_is_an_error_and_its_return_is_noticed(journald: Journald) -> None:
     told = journald.python(
         """

@@ -15,7 +15,15 @@ from compassd.errors import KernelError
 from compassd.kernel import layout
 from compassd.kernel.attachments import TRACE_PROBES, Attachments
 from compassd.kernel.discover import Discovery
-from compassd.kernel.layout import REQUEST_RECORD, Counter, decode_function, decode_request
+from compassd.kernel.layout import (
+    REQUEST_RECORD,
+    TREE_NODE,
+    TREE_RECORD,
+    Counter,
+    decode_function,
+    decode_request,
+    part_key,
+)
 from compassd.kernel.program import Limits, Program
 from compassd.kernel.usdt import REQUEST_PROBES, read_extension
 from lab.fastcgi import Call, drive, drive_all
@@ -81,6 +89,44 @@ def test_only_requests_over_a_limit_come_through(program: Program, own: Path, ph
     assert counters[Counter.FINISHED] == counters[Counter.STARTED] == 7
     assert counters[Counter.SHIPPED] == 3
     assert counters[Counter.LOST] == counters[Counter.LATE] == counters[Counter.DIED] == 0
+
+
+def _waits(n: int) -> Call:
+    return Call(script=PAGES / "waits.php", uri=f"/waits?n={n}", headers={"X-Request-ID": f"{n} waits"})
+
+
+def test_a_request_that_waits_too_often_comes_through(
+    program: Program, own: Path, php_fpm: PhpFpmFactory
+) -> None:
+    program.start_sampling(99)
+    program.set_limits(Limits(waits=50, sampling=True))
+    fpm = php_fpm(workers=1, extension=own)
+    fpm.request(_waits(40))
+    fpm.request(_waits(60))
+    # The worker's tree is reused: the next request begins at nothing.
+    fpm.request(_waits(40))
+    tree, record = program.poll(100)[0]
+    request = decode_request(record, 0).request
+    assert request.id == "60 waits"
+    assert part_key(tree) == (request.pid, request.start_ns)
+    *_, waits = TREE_RECORD.unpack_from(tree)
+    assert waits == sum(node[4] for node in TREE_NODE.iter_unpack(tree[TREE_RECORD.size :]))
+    assert waits == pytest.approx(60, abs=5)
+    assert program.counters()[Counter.FINISHED] == 3
+    assert program.counters()[Counter.SHIPPED] == 1
+
+
+def test_a_request_without_a_tree_exceeds_no_limit_of_waits(
+    program: Program, own: Path, php_fpm: PhpFpmFactory
+) -> None:
+    program.start_sampling(99)
+    fpm = php_fpm(workers=1, extension=own)
+    for sampling in (True, False):
+        # The second request finds the tree of the first.
+        program.set_limits(Limits(waits=0, sampling=sampling))
+        fpm.request(_waits(9))
+    assert program.counters()[Counter.FINISHED] == 2
+    assert program.counters()[Counter.SHIPPED] == 1
 
 
 def test_the_histogram_counts_every_request(program: Program, own: Path, php_fpm: PhpFpmFactory) -> None:

@@ -10,7 +10,7 @@ from compassd.kernel.assemble import Assembler
 
 
 def _tree(pid: int = 1, start_ns: int = 10) -> bytes:
-    return layout.TREE_RECORD.pack(layout.RECORD_TREE, pid, start_ns, 0, 0, 0, 1, 0) + bytes(40)
+    return layout.TREE_RECORD.pack(layout.RECORD_TREE, pid, start_ns, 0, 0, 0, 1, 0, 0) + bytes(40)
 
 
 def _text(text: bytes, pid: int = 1, start_ns: int = 10) -> bytes:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from compassd.errors import RecordError
 from compassd.kernel import layout
+from compassd.kernel.program import UNLIMITED
 
 _PROGRAM = r"""
 #include <stddef.h>
@@ -53,7 +54,8 @@ int main(void)
 	SHOW("functions lost", COUNTER_FUNCTIONS_LOST);
 	SHOW("duration slots", COMPASS_DURATION_SLOTS);
 	SHOW("tree size", offsetof(struct tree_record, nodes));
-	TREE(kind); TREE(pid); TREE(start_ns); TREE(walk_ns); TREE(walks); TREE(cut); TREE(count); TREE(last);
+	TREE(kind); TREE(pid); TREE(start_ns); TREE(walk_ns); TREE(walks); TREE(cut); TREE(count); TREE(waits);
+	TREE(last);
 	SHOW("node size", sizeof(struct tree_node));
 	NODE(symbol); NODE(off_ns); NODE(line); NODE(ticks); NODE(waits); NODE(parent);
 	SHOW("tree nodes", COMPASS_TREE_NODES);
@@ -64,6 +66,7 @@ int main(void)
 	SHOW("text record", sizeof(struct text_record));
 	SHOW("text sources", (TEXT_ARGUMENT * 10 + TEXT_PROPERTY) * 10 + TEXT_STREAM);
 	SHOW("treeless", COUNTER_TREELESS);
+	SHOW("unlimited", COMPASS_UNLIMITED);
 	printf("\"end\": 0}\n");
 	return 0;
 }
@@ -131,8 +134,8 @@ def test_function_record_has_the_compilers_layout(compiled: dict[str, int]) -> N
 
 
 def test_tree_record_has_the_compilers_layout(compiled: dict[str, int]) -> None:
-    header = ["kind", "pid", "start_ns", "walk_ns", "walks", "cut", "count", "last"]
-    assert _positions(layout.TREE_RECORD, 8) == [compiled[f"tree.{name}"] for name in header]
+    header = ["kind", "pid", "start_ns", "walk_ns", "walks", "cut", "count", "waits", "last"]
+    assert _positions(layout.TREE_RECORD, 9) == [compiled[f"tree.{name}"] for name in header]
     node = ["symbol", "off_ns", "line", "ticks", "waits", "parent"]
     assert _positions(layout.TREE_NODE, 6) == [compiled[f"node.{name}"] for name in node]
     assert layout.TREE_RECORD.size == compiled["tree size"]
@@ -175,6 +178,7 @@ def test_constants_are_the_headers(compiled: dict[str, int]) -> None:
     assert compiled["functions lost"] == layout.Counter.FUNCTIONS_LOST
     assert compiled["treeless"] == layout.Counter.TREELESS
     assert compiled["duration slots"] == layout.DURATION_SLOTS
+    assert compiled["unlimited"] == UNLIMITED
 
 
 def _record(**changes: object) -> bytes:
@@ -235,7 +239,7 @@ def test_what_is_known_only_at_the_end_is_unknown_without_one(kind: int) -> None
 
 def test_a_wait_under_way_is_added_to_its_node() -> None:
     node = layout.TREE_NODE.pack(7, 100, 12, 3, 1, 0)
-    tree = bytearray(layout.TREE_RECORD.pack(2, 42, 0, 0, 0, 0, 3, 2) + node * 3)
+    tree = bytearray(layout.TREE_RECORD.pack(2, 42, 0, 0, 0, 0, 3, 0, 2) + node * 3)
     before = bytes(tree)
     layout.add_wait(tree, 2, 50, waits=1)
     at = layout.TREE_RECORD.size + 2 * layout.TREE_NODE.size

@@ -58,6 +58,17 @@ def test_check_knows_the_destinations_of_the_settings(
     assert 'did you mean "opps"' in capsys.readouterr().err
 
 
+def test_check_knows_whether_the_settings_measure_functions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules, config = tmp_path / "rules.toml", tmp_path / "compassd.toml"
+    rules.write_text('[[rule]]\nname = "a"\nbudget.function = { name = "PDO::*", waits = 50 }\n')
+    for sampling, status in (("true", 0), ("false", 1)):
+        config.write_text(f"sampling = {sampling}\n")
+        assert main(["check", "--rules", str(rules), "--config", str(config)]) == status
+    assert "set sampling = true and restart" in capsys.readouterr().err
+
+
 def test_an_error_is_printed_with_its_hint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,3 +120,36 @@ def test_all_exceeded_limits_are_told() -> None:
         "checkout: POST /cart?voucher=SPRING used 310 ms of CPU, budget 200 ms; "
         "peaked at 12.0 MiB of memory, budget 8.0 MiB (HTTP 200)"
     )
+
+
+OF_FUNCTIONS = (
+    Excess(Metric.FUNCTION_TIME, 300_000_000, 1_200_000_000, "PDO*::*"),
+    Excess(Metric.FUNCTION_WAITS, 50, 212, "PDO*::*"),
+    Excess(Metric.FUNCTION_WAITS, 0, 1, "curl_exec"),
+)
+
+
+def test_functions_over_budget_are_told_by_the_names_in_the_rule() -> None:
+    breach = make_breach(excesses=OF_FUNCTIONS, pool="", uri="/cart")
+    assert summary(breach) == (
+        "checkout: POST /cart spent 1.20 s in PDO*::*, budget 300 ms; "
+        "waited 212 times in PDO*::*, budget 50; waited once in curl_exec, budget 0 (HTTP 200)"
+    )
+    assert document(breach)["exceeded"] == [
+        {
+            "metric": "function_time",
+            "function": "PDO*::*",
+            "budget_ns": 300_000_000,
+            "actual_ns": 1_200_000_000,
+        },
+        {"metric": "function_waits", "function": "PDO*::*", "budget_waits": 50, "actual_waits": 212},
+        {"metric": "function_waits", "function": "curl_exec", "budget_waits": 0, "actual_waits": 1},
+    ]
+
+
+def test_of_many_exceeded_limits_the_line_counts_the_rest_and_the_document_has_all() -> None:
+    breach = make_breach(
+        excesses=tuple(Excess(Metric.FUNCTION_WAITS, 1, 2, f"f{n}") for n in range(9)), uri="/"
+    )
+    assert "waited 2 times in f3, budget 1; 5 more over budget (HTTP" in summary(breach)
+    assert len(document(breach)["exceeded"]) == 9

@@ -191,6 +191,15 @@ def test_a_path_that_is_not_there_is_located_at_what_surrounds_it() -> None:
     assert locate(positions, ()) is None
 
 
+def test_a_path_through_a_list_of_one_finds_the_element_written_without_brackets() -> None:
+    positions = scan("a = { b = { c = 1 } }\nd = [{ c = 1 }]\n")
+    assert locate(positions, ("a", "b", 0, "c")) == positions["a", "b", "c"]
+    assert locate(positions, ("a", "b", 0, "x")) == positions["a", "b"]
+    assert locate(positions, ("a", "b", 1, "c")) == positions["a", "b"]
+    assert locate(positions, ("d", 0, "c")) == positions["d", 0, "c"]
+    assert locate(positions, ("d", 1, "c")) == positions["d",]
+
+
 @pytest.mark.parametrize("name", ["rules.example.toml", "pyproject.toml"])
 def test_real_files(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from compassd.breach import Metric
+from compassd.calltree import NO_PARENT, CallTree, Frame, Node
 from compassd.request import Request
 from compassd.rules.load import load_rules
+from compassd.rules.model import Budget
 
 EXAMPLE = Path(__file__).parents[2] / "rules.example.toml"
 RULES = load_rules(EXAMPLE, {"ops-slack", "journal"})
@@ -29,6 +31,15 @@ QUICK = Request(
     uri="/",
     script="/index.php",
 )
+
+
+def spent(function: str, ms: int, waits: int = 1) -> CallTree:
+    """The tree of a request that waited in a function."""
+    nodes = (
+        Node(Frame("{main}", "/index.php", 1), NO_PARENT, 0, 0, 0),
+        Node(Frame(function, "", 0), 0, 0, ms * MS, waits),
+    )
+    return CallTree(duration_ns=ms * MS, nodes=nodes)
 
 
 # Each rule with a request that breaks it, and only it, and one that just does not.
@@ -56,6 +67,8 @@ SAMPLES = {
         replace(QUICK, uri="/admin/orders/export-2026.php", memory_peak=257 * MIB),
         replace(QUICK, uri="/admin/orders/export-2026.txt", memory_peak=257 * MIB),
     ),
+    "queries": (replace(QUICK, uri="/account/orders"), replace(QUICK, uri="/account/orders")),
+    "payment": (replace(QUICK, uri="/pay"), replace(QUICK, uri="/pay")),
     "api": (
         replace(QUICK, uri="/api/v2/users/7", duration_ns=251 * MS),
         replace(QUICK, uri="/api/v10/users/7", duration_ns=251 * MS),
@@ -79,8 +92,15 @@ SAMPLES = {
 }
 
 
-def broken_by(sample: Request) -> list[str]:
-    return [rule.name for rule, _ in RULES.evaluate(sample)]
+# What the requests of some did, likewise.
+TREES = {
+    "queries": (spent("PDOStatement::execute", 10, waits=51), spent("PDOStatement::execute", 300, waits=50)),
+    "payment": (spent("curl_exec", 1_001), spent("curl_exec", 1_000)),
+}
+
+
+def broken_by(sample: Request, tree: CallTree | None = None) -> list[str]:
+    return [rule.name for rule, _ in RULES.evaluate(sample, lambda: tree)]
 
 
 def test_there_is_a_sample_for_every_rule() -> None:
@@ -89,14 +109,28 @@ def test_there_is_a_sample_for_every_rule() -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_rule_is_reachable_and_no_wider_than_it_says(name: str) -> None:
-    over, under = SAMPLES[name]
-    assert broken_by(over) == [name]
-    assert broken_by(under) == []
+    over, under = zip(SAMPLES[name], TREES.get(name, (None, None)), strict=True)
+    assert broken_by(*over) == [name]
+    assert broken_by(*under) == []
 
 
 def test_every_limit_of_the_rule_with_three_is_reached() -> None:
-    ((_, excesses),) = RULES.evaluate(SAMPLES["checkout"][0])
-    assert [excess.metric for excess in excesses] == list(Metric)
+    ((_, excesses),) = RULES.evaluate(SAMPLES["checkout"][0], lambda: None)
+    assert [excess.metric for excess in excesses] == [Metric.DURATION, Metric.CPU, Metric.MEMORY]
+
+
+@pytest.mark.parametrize(
+    ("uri", "tree", "metric"),
+    [
+        ("/account", spent("PDO::query", 301), Metric.FUNCTION_TIME),
+        ("/account", spent("PDO::query", 1, waits=51), Metric.FUNCTION_WAITS),
+        ("/account", spent("Shop\\Repository\\Orders::find", 501), Metric.FUNCTION_TIME),
+        ("/pay", spent("curl_exec", 1_001), Metric.FUNCTION_TIME),
+    ],
+)
+def test_every_limit_of_functions_is_reached(uri: str, tree: CallTree, metric: Metric) -> None:
+    ((_, (excess,)),) = RULES.evaluate(replace(QUICK, uri=uri), lambda: tree)
+    assert excess.metric is metric
 
 
 @pytest.mark.parametrize("uri", ["/admin/export-1.php", "/admin/a/b/export-1.php"])
@@ -107,5 +141,6 @@ def test_the_double_star_of_the_example_reaches_every_depth(uri: str) -> None:
 def test_the_example_shows_every_kind_of_field_and_severity() -> None:
     shown = {name for rule in RULES.rules for name in rule.match.model_fields_set}
     assert shown == {"uri", "method", "host", "status"}
+    assert {name for rule in RULES.rules for name in rule.budget.model_fields_set} == set(Budget.model_fields)
     assert {str(rule.severity) for rule in RULES.rules} == {"info", "warning", "critical"}
     assert any(rule.destinations for rule in RULES.rules)

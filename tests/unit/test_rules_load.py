@@ -9,6 +9,7 @@ from compassd.breach import Severity
 from compassd.errors import ConfigurationError
 from compassd.rules.load import MAX_FILE_SIZE, load_rules
 from compassd.rules.match import RuleSet
+from compassd.rules.model import FunctionBudget
 from compassd.rules.problems import RulesError
 
 GOOD = '[[rule]]\nname = "a"\nbudget = { cpu = "1s" }\n'
@@ -57,7 +58,7 @@ def test_what_a_rule_does_not_say_has_a_default(tmp_path: Path) -> None:
     (rule,) = load(tmp_path, GOOD).rules
     assert (rule.match.uri, rule.match.method, rule.match.host, rule.match.status) == ((), (), (), ())
     assert (rule.severity, rule.destinations) == (Severity.WARNING, None)
-    assert (rule.budget.duration, rule.budget.memory) == (None, None)
+    assert (rule.budget.duration, rule.budget.memory, rule.budget.function) == (None, None, ())
 
 
 def test_tables_line_ends_and_a_byte_order_mark_are_a_matter_of_taste(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ budget = {}
         '10:1: rule "checkout": unknown key "budgt"; did you mean "budget"?',
         '11:9: rule "checkout": match: "x" is not a table; write for example match = { uri = "/shop/**" }',
         '12:3: rule 3: missing key "name"',
-        "13:10: rule 3: budget: no limit; give at least one of duration, cpu and memory",
+        "13:10: rule 3: budget: no limit; give at least one of duration, cpu, memory and function",
     ]
 
 
@@ -201,6 +202,85 @@ def test_a_file_that_holds_no_rules_is_refused_with_the_reason(
 ) -> None:
     (found,) = complaints(tmp_path, text)
     assert found.startswith(complaint)
+
+
+FUNCTIONS = {
+    "tables": "[[rule.budget.function]]\nname = 'PDO*::*'\ntime = '300ms'\nwaits = 50\n"
+    "[[rule.budget.function]]\nname = 'Shop\\Cart::*'\nwaits = 0\n",
+    "a list": """budget = { function = [
+        { name = "PDO*::*", time = "300ms", waits = 50 }, { name = "Shop\\\\Cart::*", waits = 0 }] }\n""",
+}
+
+
+@pytest.mark.parametrize("text", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_functions_have_budgets_of_time_and_waits(tmp_path: Path, text: str) -> None:
+    (rule,) = load(tmp_path, f'[[rule]]\nname = "a"\n{text}').rules
+    assert rule.budget.function == (
+        FunctionBudget.model_validate({"name": "PDO*::*", "time": "300ms", "waits": 50}),
+        FunctionBudget.model_validate({"name": "Shop\\Cart::*", "waits": 0}),
+    )
+    assert rule.budget.limits == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["budget.function = { name = 'f', time = '1s' }", "[rule.budget.function]\nname='f'\ntime='1s'"]
+)
+def test_a_single_function_needs_no_list(tmp_path: Path, text: str) -> None:
+    (rule,) = load(tmp_path, f'[[rule]]\nname = "a"\n{text}').rules
+    assert rule.budget.function == (FunctionBudget.model_validate({"name": "f", "time": "1s"}),)
+
+
+@pytest.mark.parametrize(
+    ("function", "complaint"),
+    [
+        ('{ name = "f", tme = "1s" }', '3:33: rule "a": budget.function: unknown key "tme"; did you mean'),
+        ('{ nam = "f", waits = 1 }', '3:8: rule "a": budget.function: missing key "name"'),
+        ('{ name = "f" }', '3:19: rule "a": budget.function: no limit; give at least one of time and waits'),
+        ('{ name = "f", time = "1 sec" }', '3:40: rule "a": budget.function.time: "1 sec" is not a duration'),
+        ('{ name = "f", time = "0s" }', '3:40: rule "a": budget.function.time: "0s" is zero'),
+        ('{ name = "f", waits = "5" }', '3:41: rule "a": budget.function.waits: "5" is not a number of'),
+        ('{ name = "f", waits = -1 }', '3:41: rule "a": budget.function.waits: -1 is not a number of waits'),
+        ('{ name = "f", waits = 5.0 }', '3:41: rule "a": budget.function.waits: 5.0 is not a number of'),
+        ('{ name = "f", waits = true }', '3:41: rule "a": budget.function.waits: true is not a number of'),
+        ('{ name = "f", waits = 4294967296 }', '3:41: rule "a": budget.function.waits: 4294967296 is not'),
+        ('{ name = "f[", waits = 1 }', '3:28: rule "a": budget.function.name: "f[" has a "[" without'),
+        ('[{ name = "f()", waits = 1 }]', '3:29: rule "a": budget.function.name: "f()" matches no function'),
+        ("[{ name = 3, waits = 1 }]", '3:29: rule "a": budget.function.name: 3 is not the name of a'),
+        ('[{ name = "f", waits = 1 }, 3]', '3:47: rule "a": budget.function: 3 is not a table; write for'),
+        ('"PDO::*"', '3:19: rule "a": budget.function: "PDO::*" is not a table; write for example function'),
+        ("[]", '3:19: rule "a": budget.function: is an empty list'),
+    ],
+)
+def test_a_problem_in_a_function_names_its_place_and_a_way_out(
+    tmp_path: Path, function: str, complaint: str
+) -> None:
+    found = complaints(tmp_path, f'[[rule]]\nname = "a"\nbudget.function = {function}\nbudget.cpu = "1s"\n')
+    assert found[0].startswith(complaint)
+
+
+def test_functions_without_sampling_are_a_problem_of_every_rule_that_has_them(tmp_path: Path) -> None:
+    text = (
+        '[[rule]]\nname = "a"\nbudget = { cpu = "1s", function = { name = "f", waits = 1 } }\n'
+        '[[rule]]\nname = "b"\nbudget = { cpu = "1s" }\n'
+        '[[rule]]\nname = "c"\n[[rule.budget.function]]\nname = "g"\nwaits = 1.5\n'
+        '[[rule]]\nname = "d"\nbudget = "x"\n'
+    )
+    path = tmp_path / "rules.toml"
+    path.write_text(text)
+    with pytest.raises(RulesError) as caught:
+        load_rules(path, sampling=False)
+    why = (
+        "budget.function: the settings have sampling = false, which leaves functions unmeasured; "
+        "set sampling = true and restart, or take this budget out"
+    )
+    assert [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems] == [
+        f'3:24: rule "a": {why}',
+        f'9:15: rule "c": {why}',
+        '11:9: rule "c": budget.function.waits: 1.5 is not a number of waits; write for example 50',
+        '14:10: rule "d": budget: "x" is not a table; write for example budget = { duration = "800ms" }',
+    ]
+    path.write_text(GOOD)
+    assert load_rules(path, sampling=False).rules
 
 
 def test_a_file_of_the_largest_size_is_read(tmp_path: Path) -> None:

@@ -34,8 +34,12 @@ def rule(name: str = "r", **fields: object) -> Rule:
     return Rule.model_validate({"name": name, "budget": {"duration": "1ns"}, **fields})
 
 
+def no_tree() -> None:
+    pass
+
+
 def hits(match: dict[str, object], request: Request) -> bool:
-    return bool(RuleSet((rule(match=match),)).evaluate(request))
+    return bool(RuleSet((rule(match=match),)).evaluate(request, no_tree))
 
 
 @pytest.mark.parametrize(
@@ -115,28 +119,28 @@ def test_fields_are_anded_and_lists_are_ored(wanted: dict[str, list[bool]]) -> N
 
 def test_a_limit_is_exceeded_by_what_is_greater_only() -> None:
     rules = RuleSet((rule(budget={"duration": "900ms"}),))
-    assert rules.evaluate(REQUEST) == []
-    assert rules.evaluate(replace(REQUEST, duration_ns=900 * MS + 1)) == [
+    assert rules.evaluate(REQUEST, no_tree) == []
+    assert rules.evaluate(replace(REQUEST, duration_ns=900 * MS + 1), no_tree) == [
         (rules.rules[0], (Excess(Metric.DURATION, 900 * MS, 900 * MS + 1),))
     ]
 
 
 def test_the_excesses_come_in_a_fixed_order_and_only_those() -> None:
     budget = {"memory": "16MiB", "cpu": "300ms", "duration": "800ms"}
-    ((_, excesses),) = RuleSet((rule(budget=budget),)).evaluate(REQUEST)
+    ((_, excesses),) = RuleSet((rule(budget=budget),)).evaluate(REQUEST, no_tree)
     assert excesses == (
         Excess(Metric.DURATION, 800 * MS, 900 * MS),
         Excess(Metric.CPU, 300 * MS, 400 * MS),
         Excess(Metric.MEMORY, 16 * MIB, 32 * MIB),
     )
-    ((_, excesses),) = RuleSet((rule(budget=budget | {"cpu": "1s"}),)).evaluate(REQUEST)
+    ((_, excesses),) = RuleSet((rule(budget=budget | {"cpu": "1s"}),)).evaluate(REQUEST, no_tree)
     assert [excess.metric for excess in excesses] == [Metric.DURATION, Metric.MEMORY]
 
 
 def test_without_cpu_time_no_cpu_limit_is_exceeded() -> None:
     late = replace(REQUEST, cpu_ns=None)
-    assert RuleSet((rule(budget={"cpu": "1ns"}),)).evaluate(late) == []
-    ((_, excesses),) = RuleSet((rule(budget={"cpu": "1ns", "memory": "1B"}),)).evaluate(late)
+    assert RuleSet((rule(budget={"cpu": "1ns"}),)).evaluate(late, no_tree) == []
+    ((_, excesses),) = RuleSet((rule(budget={"cpu": "1ns", "memory": "1B"}),)).evaluate(late, no_tree)
     assert [excess.metric for excess in excesses] == [Metric.MEMORY]
 
 
@@ -144,7 +148,7 @@ def test_the_rules_that_are_broken_come_in_the_order_of_the_file() -> None:
     rules = RuleSet(
         (rule("c"), rule("not", match={"uri": "/blog"}), rule("a"), rule("over", budget={"cpu": "1h"}))
     )
-    assert [broken.name for broken, _ in rules.evaluate(REQUEST)] == ["c", "a"]
+    assert [broken.name for broken, _ in rules.evaluate(REQUEST, no_tree)] == ["c", "a"]
 
 
 AMOUNTS = st.none() | st.integers(1, 9)
@@ -165,7 +169,9 @@ def test_the_floors_are_the_smallest_budgets(budgets: list[dict[str, int | None]
     def smallest(metric: str) -> int | None:
         return min((budget[metric] or 99 for budget in budgets if budget[metric]), default=None)
 
-    expected = Floors(duration_ns=smallest("duration"), cpu_ns=smallest("cpu"), memory=smallest("memory"))
+    expected = Floors(
+        duration_ns=smallest("duration"), cpu_ns=smallest("cpu"), memory=smallest("memory"), waits=None
+    )
     assert rules_of(budgets).floors() == expected
 
 
@@ -180,14 +186,14 @@ def test_what_the_floors_let_pass_breaks_no_rule_and_the_rest_does(
         for floor, actual in ((floors.duration_ns, duration), (floors.cpu_ns, cpu), (floors.memory, memory))
     )
     request = replace(REQUEST, duration_ns=duration, cpu_ns=cpu, memory_peak=memory)
-    assert bool(rules.evaluate(request)) is over
+    assert bool(rules.evaluate(request, no_tree)) is over
 
 
 def test_breaches_carry_what_the_rule_says() -> None:
     rules = RuleSet(
         (rule("a", severity="critical", destinations=["x", "w"]), rule("b", budget={"memory": "1MiB"}))
     )
-    first, second = breaches(rules, REQUEST, "web1", ["journal", "slack"])
+    first, second = breaches(rules, REQUEST, "web1", ["journal", "slack"], no_tree)
     assert (first.rule, first.severity, first.destinations) == ("a", Severity.CRITICAL, ("x", "w"))
     assert (second.rule, second.severity, second.destinations) == (
         "b",
@@ -197,7 +203,7 @@ def test_breaches_carry_what_the_rule_says() -> None:
     assert second.excesses == (Excess(Metric.MEMORY, MIB, 32 * MIB),)
     assert [first.id, second.id] == [breach_id("web1", REQUEST, "a"), breach_id("web1", REQUEST, "b")]
     assert (first.server, first.request) == ("web1", REQUEST)
-    assert breaches(rules, replace(REQUEST, duration_ns=0, memory_peak=0), "web1", []) == []
+    assert breaches(rules, replace(REQUEST, duration_ns=0, memory_peak=0), "web1", [], no_tree) == []
 
 
 def test_rule_sets_with_the_same_rules_are_equal_and_cannot_change() -> None:

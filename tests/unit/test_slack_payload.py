@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compassd.breach import Breach
+from compassd.breach import Breach, Excess, Metric
 from compassd.calltree import CallTree, Frame, Node
 from compassd.destinations.slack_payload import code, payload, plain
 from lab.breaches import make_breach
@@ -95,6 +95,31 @@ def test_the_message() -> None:
         "  Script: /srv/shop/index.php",
         "  server web1 · request req-1 · tenant=acme",
     ]
+
+
+def test_functions_over_budget_have_fields_of_their_own() -> None:
+    excesses = (
+        Excess(Metric.FUNCTION_TIME, 300_000_000, 1_200_000_000, "PDO*::*"),
+        Excess(Metric.FUNCTION_WAITS, 50, 212, "`<!channel>*"),
+    )
+    message = payload(make_breach(excesses=excesses))
+    assert [field["text"] for field in message["blocks"][2]["fields"][3:5]] == [
+        "*Time in functions*\n`PDO*::*`: 1.20 s, budget 300 ms",
+        "*Waits in functions*\n`\u02cb&lt;!channel&gt;*`: 212, budget 50",
+    ]
+
+
+@pytest.mark.parametrize(("count", "shown", "more"), [(4, 4, ""), (5, 3, "2 more"), (40, 3, "37 more")])
+def test_too_many_functions_over_budget_are_counted(count: int, shown: int, more: str) -> None:
+    excesses = tuple(Excess(Metric.FUNCTION_WAITS, 1, 2, f"f{n}") for n in range(count))
+    fields = [field["text"] for field in payload(make_breach(excesses=excesses))["blocks"][2]["fields"]]
+    assert len([text for text in fields if text.startswith("*Waits")]) == shown
+    assert [text for text in fields if text.startswith("*Functions")] == (
+        [f"*Functions*\n{more} over budget"] if more else []
+    )
+    # What identifies the request still has room.
+    assert len(fields) == 10
+    assert [text.partition("\n")[0] for text in fields[-3:]] == ["*Status*", "*Route*", "*Host*"]
 
 
 def test_the_terminal_shows_bold_only_outside_of_code() -> None:

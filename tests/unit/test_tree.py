@@ -30,7 +30,7 @@ RawNode = tuple[int, int, int, int, int, int]
 
 def _record(*nodes: RawNode, count: int | None = None, last: int = 0) -> bytes:
     header = layout.TREE_RECORD.pack(
-        layout.RECORD_TREE, 42, 1_000, 77, 5, 2, len(nodes) if count is None else count, last
+        layout.RECORD_TREE, 42, 1_000, 77, 5, 2, len(nodes) if count is None else count, 9, last
     )
     return header + b"".join(layout.TREE_NODE.pack(*node) for node in nodes)
 
