@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from compassd.calltree import CallTree
+from compassd.calltree import CallTree, WaitPlace
 from compassd.request import Request
 
 
@@ -93,6 +93,13 @@ class Breach:
     told_running: bool = False
     waiting_ns: int | None = None
     signal: int = 0
+
+    @property
+    def last_seen(self) -> WaitPlace | None:
+        """Where a request that has not finished was seen last."""
+        if self.tree is None or self.state is State.FINISHED:
+            return None
+        return self.tree.last_seen()
 
     @property
     def message_id(self) -> str:

@@ -74,13 +74,15 @@ class Step:
     """One frame of the hot path.
 
     Attributes:
-        frame: The place.
+        frame: The frame.
+        place: Where it is in the user's code: an internal function is where it is called.
         totals: Time in it and below.
         share: Of the request's duration, 0 to 1.
         waited_for: For what it waited itself, "" if it is not known.
     """
 
     frame: Frame
+    place: Frame
     totals: Totals
     share: float
     waited_for: str = ""
@@ -181,7 +183,7 @@ class CallTree:
                 break
             node = self.nodes[heaviest]
             share = totals[heaviest].all_ns / self.duration_ns if self.duration_ns else 0.0
-            path.append(Step(node.frame, totals[heaviest], share, node.waited_for))
+            path.append(Step(node.frame, self.place(heaviest), totals[heaviest], share, node.waited_for))
             own_ns = node.self_ns
             candidates = children[heaviest]
         return path
@@ -204,6 +206,13 @@ class CallTree:
                 places[key] = _sum(places.get(key), node)
         found = [WaitPlace(frame, totals, text) for (frame, text), totals in places.items()]
         return sorted(found, key=lambda place: (-place.totals.off_ns, -place.totals.waits))[:count]
+
+    def last_seen(self) -> WaitPlace | None:
+        """Return where the request was seen last, with what it spent there itself; None if it never was."""
+        if self.last == NO_PARENT:
+            return None
+        node = self.nodes[self.last]
+        return WaitPlace(self.place(self.last), _sum(None, node), node.waited_for)
 
     def place(self, index: int) -> Frame:
         """Return where a node's frame is in the user's code: an internal function is where it is called."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Step, Totals
+from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Step, Totals, WaitPlace
 from compassd.errors import RecordError
 
 _TOP = 10
@@ -47,6 +47,11 @@ def hot_path_document(path: list[Step]) -> list[dict[str, Any]]:
 def top_self_document(tree: CallTree) -> list[dict[str, Any]]:
     """Return the places in which themselves most time was spent as JSON, most first."""
     return [{**_place(frame), **_times(totals)} for frame, totals in tree.top_self(_TOP)]
+
+
+def last_seen_document(seen: WaitPlace, waiting_ns: int | None) -> dict[str, Any]:
+    """Return where a request was seen last as JSON."""
+    return {**_place(seen.frame), "waiting_ns": waiting_ns, **_text(seen.waited_for)}
 
 
 def wait_places_document(tree: CallTree) -> list[dict[str, Any]]:

@@ -1,11 +1,11 @@
-"""Where the time of a request went, in words: the hot path and its culprit."""
+"""Where the time of a request went, in words: the hot path, its end, and what was waited for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from compassd.calltree import Frame, Step, Totals
+from compassd.calltree import CallTree, Frame, Step, Totals, WaitPlace
+from compassd.text import shorten
 from compassd.units import format_duration
 
 # From so much of the time on, it was all of one kind.
@@ -13,57 +13,56 @@ _MOSTLY = 0.8
 # From so many waits at one place on, whoever reads it should think of a loop.
 _LOOP_WAITS = 20
 _PATH_PARTS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Culprit:
-    """The end of the hot path.
-
-    Attributes:
-        frame: The function, with the file and line of the user's code that it is in or was called from.
-        totals: Time in it and below.
-        share: Of the request's duration, 0 to 1.
-    """
-
-    frame: Frame
-    totals: Totals
-    share: float
-
-
-def culprit(path: list[Step]) -> Culprit | None:
-    """Return where a hot path ends; None if there is no path."""
-    if not path:
-        return None
-    last = path[-1]
-    frame = last.frame
-    for step in reversed(path[:-1]):
-        if frame.file:
-            break
-        frame = Frame(frame.function, step.frame.file, step.frame.line)
-    return Culprit(frame, last.totals, last.share)
+# Of the duration: from so much on, waits at a place are worth a line.
+_NOTABLE = 0.05
+_WAIT_PLACES = 3
+_TEXT = 200  # characters of what was waited for, in a line
 
 
 def verdict(path: list[Step]) -> str:
     """Return one line, "" if nothing is known: "94% in PDO::query at src/Repo.php:42, waiting, 2 waits"."""
-    found = culprit(path)
-    if found is None:
+    if not path:
         return ""
-    return f"{percent(found.share)} in {found.frame.function}{at(found.frame)}, {kind(found.totals)}"
+    last = path[-1]
+    text = f": {shorten(last.waited_for, _TEXT)}" if last.waited_for else ""
+    return f"{percent(last.share)} in {last.frame.function}{at(last.place)}, {kind(last.totals)}{text}"
+
+
+def notable_waits(tree: CallTree) -> list[WaitPlace]:
+    """Return the places whose waits say more than the hot path: it is known for what, or they are many."""
+    return [
+        place
+        for place in tree.wait_places(_WAIT_PLACES)
+        if place.totals.off_ns >= _NOTABLE * tree.duration_ns
+        and (place.waited_for or place.totals.waits >= _LOOP_WAITS)
+    ]
+
+
+def waits(totals: Totals) -> str:
+    """Return how often and how long: "212 waits, 1.90 s"."""
+    return f"{totals.waits} wait{'' if totals.waits == 1 else 's'}, {format_duration(totals.off_ns)}"
+
+
+def last_seen(place: WaitPlace, waiting_ns: int | None) -> str:
+    """Return one line: "waiting for 3.20 s in PDO::query at src/Repo.php:42: SELECT …"."""
+    doing = "" if waiting_ns is None else f"waiting for {format_duration(waiting_ns)} "
+    text = f": {shorten(place.waited_for, _TEXT)}" if place.waited_for and waiting_ns is not None else ""
+    return f"{doing}in {place.frame.function}{at(place.frame)}{text}"
 
 
 def kind(totals: Totals) -> str:
     """Return what kind of time it was: "CPU", "waiting, 3 waits", or the shares of both."""
-    waits = ""
+    often = ""
     if totals.waits:
-        waits = f", {totals.waits} wait{'' if totals.waits == 1 else 's'}"
+        often = f", {totals.waits} wait{'' if totals.waits == 1 else 's'}"
         if totals.waits >= _LOOP_WAITS and totals.off_ns:
-            waits += " (in a loop?)"
+            often += " (in a loop?)"
     waiting = totals.off_ns / totals.all_ns if totals.all_ns else 0.0
     if waiting >= _MOSTLY:
-        return f"waiting{waits}"
+        return f"waiting{often}"
     if waiting <= 1 - _MOSTLY:
         return "CPU"
-    return f"{format_duration(totals.on_ns)} CPU, {format_duration(totals.off_ns)} waiting{waits}"
+    return f"{format_duration(totals.on_ns)} CPU, {format_duration(totals.off_ns)} waiting{often}"
 
 
 def at(frame: Frame) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from compassd.breach import Breach, State
 from compassd.calltree import CallTree
+from compassd.errors import RecordError
 from compassd.kernel.assemble import RequestParts
 from compassd.kernel.layout import decode_request
 from compassd.kernel.running import Snapshot
@@ -15,6 +17,8 @@ from compassd.kernel.tree import TreeReader
 from compassd.request import Request
 from compassd.rules.match import RuleSet, breaches
 from compassd.waits.prepared import name_prepared
+
+log = logging.getLogger(__name__)
 
 Key = tuple[int, int]
 """Process id and start (CLOCK_MONOTONIC, ns) of a request."""
@@ -70,7 +74,7 @@ class Judge:
     def running(self, request: Request, look: Callable[[], Snapshot]) -> list[Breach]:
         """Return the breaches of a request that still runs, each only the first time.
 
-        Budgets of functions are judged when it has ended: looking at all trees all the time would cost too much.
+        Budgets of functions are judged when it has ended: to read every tree every time would cost too much.
 
         Args:
             request: With its duration until now.
@@ -105,4 +109,9 @@ class Judge:
     def _tree(self, tree: bytes | None, texts: Sequence[bytes], request: Request) -> CallTree | None:
         if tree is None:
             return None
-        return name_prepared(self.reader.read(tree, request.duration_ns, decode_texts(texts)))
+        try:
+            return name_prepared(self.reader.read(tree, request.duration_ns, decode_texts(texts)))
+        except RecordError as error:
+            # The request is told without it.
+            log.error("the call tree of a request is lost: %s", error)  # noqa: TRY400 - the message says it all
+            return None

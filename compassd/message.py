@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from compassd.breach import Breach, Excess, Metric
-from compassd.calltree_document import call_tree_document, hot_path_document
+from compassd.breach import Breach, Excess, Metric, State
+from compassd.calltree_document import (
+    call_tree_document,
+    hot_path_document,
+    last_seen_document,
+    top_self_document,
+    wait_places_document,
+)
 from compassd.request import Request
 from compassd.text import shorten
 from compassd.units import format_duration, format_size
@@ -49,6 +56,7 @@ def document(breach: Breach) -> dict[str, Any]:
 
     The breach is taken as it is: redact() decides beforehand whether it still has a query string.
     """
+    seen = breach.last_seen
     return {
         "type": TYPE,
         "version": VERSION,
@@ -56,11 +64,17 @@ def document(breach: Breach) -> dict[str, Any]:
         "timestamp": _rfc3339(breach.request.started_at + breach.request.duration_ns),
         "rule": breach.rule,
         "severity": str(breach.severity),
+        "state": str(breach.state),
+        "told_running": breach.told_running,
+        "signal": signal_name(breach.signal) or None,
         "summary": summary(breach),
         "exceeded": [_exceeded(excess) for excess in breach.excesses],
         "request": request_facts(breach.request),
         "attributes": attributes(breach.request, breach.server),
+        "last_seen": last_seen_document(seen, breach.waiting_ns) if seen else None,
         "hot_path": hot_path_document(breach.tree.hot_path()) if breach.tree else None,
+        "top_self": top_self_document(breach.tree) if breach.tree else None,
+        "wait_places": wait_places_document(breach.tree) if breach.tree else None,
         "call_tree": call_tree_document(breach.tree) if breach.tree else None,
     }
 
@@ -93,7 +107,9 @@ def attributes(request: Request, server: str) -> dict[str, str | int]:
     found: dict[str, str | int] = {"http.request.method": request.method if known else "_OTHER"}
     if not known and request.method:
         found["http.request.method_original"] = request.method
-    found |= {"url.path": path, "http.response.status_code": request.status}
+    found["url.path"] = path
+    if request.status is not None:
+        found["http.response.status_code"] = request.status
     if query:
         found["url.query"] = query
     if request.transaction:
@@ -105,16 +121,41 @@ def attributes(request: Request, server: str) -> dict[str, str | int]:
 def summary(breach: Breach) -> str:
     """Return one line: "checkout: POST /cart took 1.24 s, budget 800 ms (HTTP 200, pool www)"."""
     request = breach.request
-    facts = [f"HTTP {request.status}"]
+    facts = [] if request.status is None else [f"HTTP {request.status}"]
     if request.pool:
         facts.append(f"pool {shorten(request.pool, _SUMMARY_POOL)}")
-    excesses = [excess_text(excess) for excess in breach.excesses[:_SUMMARY_EXCESSES]]
-    if more := len(breach.excesses) - len(excesses):
-        excesses.append(f"{more} more over budget")
-    return (
-        f"{shorten(breach.rule, _SUMMARY_RULE)}: {what(request, _SUMMARY_URI)} "
-        f"{'; '.join(excesses)} ({', '.join(facts)})"
-    )
+    line = f"{shorten(breach.rule, _SUMMARY_RULE)}: {what(request, _SUMMARY_URI)} {_happened(breach)}"
+    return f"{line} ({', '.join(facts)})" if facts else line
+
+
+def _happened(breach: Breach) -> str:
+    took = format_duration(breach.request.duration_ns)
+    match breach.state:
+        case State.FINISHED:
+            excesses = [excess_text(excess) for excess in breach.excesses[:_SUMMARY_EXCESSES]]
+            if more := len(breach.excesses) - len(excesses):
+                excesses.append(f"{more} more over budget")
+            return "; ".join(excesses)
+        case State.RUNNING:
+            said = f"still runs after {took}"
+        case State.DIED:
+            said = f"never ended: {death(breach)} after {took}"
+    budgets = [e.budget for e in breach.excesses if e.metric is Metric.DURATION]
+    return f"{said}, budget {format_duration(budgets[0])}" if budgets else said
+
+
+def death(breach: Breach) -> str:
+    """Return how the worker came to its end: "its worker was killed by SIGSEGV"."""
+    name = signal_name(breach.signal)
+    return f"its worker was killed by {name}" if name else "its worker exited"
+
+
+def signal_name(number: int) -> str:
+    """Return "SIGSEGV" for 11, "" for 0."""
+    try:
+        return signal.Signals(number).name if number else ""
+    except ValueError:
+        return f"signal {number}"
 
 
 def what(request: Request, limit: int) -> str:

@@ -191,8 +191,8 @@ class Settings(BaseSettings):
         query_strings: Whether query strings are sent. They may hold personal data and tokens: off by default.
         sampling: Whether breaches say where the time went.
         sample_rate: How often the sampler looks at a worker on the processor, Hz.
-        wait_texts: What is told of what a request waited for (SQL, paths, URLs): with literals masked, as it is,
-            or nothing.
+        wait_texts: What is told of the SQL, paths and URLs that a request waited for: masked, as they are, or
+            nothing.
         running: Whether requests are told while they still run.
         running_interval: How often to look at running requests, ns.
         log_level: The least severe lines that are logged.

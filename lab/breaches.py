@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from compassd.breach import Breach, Excess, Metric, Severity, breach_id
+from compassd.breach import Breach, Excess, Metric, Severity, State, breach_id
 from compassd.calltree import CallTree
 from compassd.request import Request
 
@@ -31,13 +31,17 @@ def make_request(**changes: Any) -> Request:  # noqa: ANN401 - any field of Requ
     return Request(**{**fields, **changes})
 
 
-def make_breach(
+def make_breach(  # noqa: PLR0913 - each is a field of its own
     *,
     rule: str = "checkout",
     severity: Severity = Severity.WARNING,
     destinations: tuple[str, ...] = ("ops",),
     excesses: tuple[Excess, ...] = (Excess(Metric.DURATION, 800_000_000, 1_240_000_000),),
     tree: CallTree | None = None,
+    state: State = State.FINISHED,
+    told_running: bool = False,
+    waiting_ns: int | None = None,
+    signal: int = 0,
     **changes: Any,  # noqa: ANN401 - any field of Request
 ) -> Breach:
     """Return a breach of a budget of 800 ms, with some fields of it or of its request changed."""
@@ -51,4 +55,8 @@ def make_breach(
         request=request,
         excesses=excesses,
         tree=tree,
+        state=state,
+        told_running=told_running,
+        waiting_ns=waiting_ns,
+        signal=signal,
     )

@@ -12,6 +12,7 @@ from lab.breaches import make_breach
 
 _amounts = st.sampled_from([0, 0, 1, 999, 1_000_000]) | st.integers(min_value=0, max_value=10**10)
 _functions = st.sampled_from(["{main}", "a", r"App\Cart::load", "PDOStatement::execute", "b;c 7"])
+_statements = st.sampled_from(["SELECT * FROM product WHERE id = ?", "/srv/shop/lock"])
 _files = st.sampled_from(["", "/srv/shop/index.php", "/srv/shop/src/Cart.php", "phar://x.phar/y.php"])
 
 
@@ -22,12 +23,15 @@ def _totals() -> st.SearchStrategy[Totals]:
 @st.composite
 def call_trees(draw: st.DrawFn, texts: st.SearchStrategy[str] | None = None) -> CallTree:
     """Draw a tree, of functions and files with those texts if given; the duration may be anything."""
-    functions, files = (_functions, _files) if texts is None else (texts, texts)
+    functions, files, waited_for = (
+        (_functions, _files, _statements) if texts is None else (texts, texts, texts)
+    )
     frames = st.builds(Frame, functions, files, st.integers(min_value=0, max_value=99))
     nodes: list[Node] = []
     for index in range(draw(st.integers(min_value=0, max_value=25))):
         parent = draw(st.integers(min_value=NO_PARENT, max_value=index - 1))
-        nodes.append(Node(draw(frames), parent, draw(_amounts), draw(_amounts), draw(_amounts)))
+        times = (draw(_amounts), draw(_amounts), draw(_amounts))
+        nodes.append(Node(draw(frames), parent, *times, draw(st.just("") | waited_for)))
     return CallTree(
         duration_ns=draw(_amounts),
         nodes=tuple(nodes),
@@ -35,6 +39,7 @@ def call_trees(draw: st.DrawFn, texts: st.SearchStrategy[str] | None = None) -> 
         cut_stacks=draw(_amounts),
         walks=draw(_amounts),
         walk_ns=draw(_amounts),
+        last=draw(st.integers(min_value=NO_PARENT, max_value=len(nodes) - 1)),
     )
 
 

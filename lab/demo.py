@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from compassd.destinations.journald import MESSAGE_ID_BREACH
+from compassd.destinations.journald import MESSAGE_IDS
 from lab.build import ROOT, build_extension
 from lab.compassd import Compassd
 from lab.demo_report import HOOK, JOURNAL, SLACK, Told, compare, received, show
@@ -139,7 +139,11 @@ def _await_delivery(world: World, wanted: Counter[Telling]) -> None:
 
 
 def _entries(journald: Journald | None) -> Sequence[Mapping[str, Any]] | None:
-    return journald.entries(f"MESSAGE_ID={MESSAGE_ID_BREACH}") if journald else None
+    return (
+        journald.entries(*(f"MESSAGE_ID={message_id}" for message_id in MESSAGE_IDS.values()))
+        if journald
+        else None
+    )
 
 
 def _report(driven: Sequence[Driven], wanted: Counter[Telling], told: Told, log: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from compassd.breach import Breach, Excess, Metric, Severity
+from compassd.breach import Breach, Excess, Metric, Severity, State
 from compassd.text import clean
 from lab.breaches import make_breach
 from lab.call_trees import call_trees
@@ -55,6 +55,10 @@ def breaches(strings: st.SearchStrategy[str] = cleaned) -> st.SearchStrategy[Bre
     )
     return st.builds(
         make_breach,
+        state=st.sampled_from(State),
+        told_running=st.booleans(),
+        waiting_ns=st.none() | _amounts,
+        signal=st.integers(min_value=0, max_value=99),
         rule=strings,
         severity=st.sampled_from(Severity),
         tree=st.none() | call_trees(strings),
@@ -63,8 +67,8 @@ def breaches(strings: st.SearchStrategy[str] = cleaned) -> st.SearchStrategy[Bre
         started_at=st.integers(min_value=0, max_value=2**62),
         duration_ns=_amounts,
         cpu_ns=st.none() | _amounts,
-        memory_peak=_amounts,
-        status=st.integers(min_value=0, max_value=999),
+        memory_peak=st.none() | _amounts,
+        status=st.none() | st.integers(min_value=0, max_value=999),
         id=strings,
         method=st.sampled_from(("GET", "POST")) | strings,
         host=st.sampled_from(("shop.example", "[::1]:80", "a:b:c", ":99999", "[]:1", "x:0")) | strings,

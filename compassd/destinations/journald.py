@@ -5,7 +5,7 @@ Fields (systemd.journal-fields(7) describes the first four):
 | field | content |
 |---|---|
 | MESSAGE | the breach in one line, with the hot path |
-| MESSAGE_ID | MESSAGE_ID_BREACH |
+| MESSAGE_ID | one of MESSAGE_IDS |
 | PRIORITY | 2 (critical), 4 (warning) or 6 (info), from the severity |
 | SYSLOG_IDENTIFIER | compassd |
 | COMPASS_BREACH_ID, COMPASS_RULE, COMPASS_SEVERITY | the breach |
@@ -18,7 +18,10 @@ Fields (systemd.journal-fields(7) describes the first four):
 | COMPASS_MEMORY_BYTES | peak of PHP's memory manager |
 | COMPASS_METHOD, COMPASS_URI, COMPASS_HOST, COMPASS_STATUS, COMPASS_SCRIPT | the HTTP request |
 | COMPASS_REQUEST_ID, COMPASS_PID, COMPASS_POOL, COMPASS_TRANSACTION | where it ran |
+| COMPASS_STATE, COMPASS_SIGNAL | finished, running or died; what killed the worker |
 | COMPASS_FUNCTION, COMPASS_FILE, COMPASS_LINE | where the hot path ends, in the user's code |
+| COMPASS_WAITED_FOR | what that waited for: SQL, a path, a URL |
+| COMPASS_LAST_FUNCTION, COMPASS_LAST_FILE, COMPASS_LAST_LINE | where it was seen last, if not finished |
 | COMPASS_TAG_… | a tag; its key in upper case, what is not A-Z or 0-9 replaced by _ |
 
 What is empty is left out. Where several functions are over budget, their fields come several times, and as
@@ -33,14 +36,18 @@ from pathlib import Path
 
 from systemd import journal
 
-from compassd.breach import Breach, Excess, Metric, Severity
-from compassd.calltree import Step
+from compassd.breach import Breach, Excess, Metric, Severity, State
+from compassd.calltree import Frame, Step
 from compassd.destinations.base import SendError
-from compassd.hot_path import culprit, verdict
-from compassd.message import summary
+from compassd.hot_path import last_seen, verdict
+from compassd.message import signal_name, summary
 
-MESSAGE_ID_BREACH = "55fb85bec3984995914a201238321127"
-"""Identifies entries that tell of a breach: journalctl MESSAGE_ID=…"""
+MESSAGE_IDS = {
+    State.FINISHED: "55fb85bec3984995914a201238321127",
+    State.RUNNING: "3262c19e57cb462199394c8f86ed2b7a",
+    State.DIED: "968df7ccd8e04964a7362a78aa231045",
+}
+"""Identify entries that tell of a breach, by what has become of its request: journalctl MESSAGE_ID=…"""
 
 _SOCKET = Path("/run/systemd/journal/socket")
 # syslog(3)'s LOG_CRIT, LOG_WARNING and LOG_INFO.
@@ -87,7 +94,7 @@ def fields(breach: Breach) -> Iterator[tuple[str, str]]:
     request = breach.request
     path = breach.tree.hot_path() if breach.tree else []
     yield "MESSAGE", _message(breach, path)
-    yield "MESSAGE_ID", MESSAGE_ID_BREACH
+    yield "MESSAGE_ID", MESSAGE_IDS[breach.state]
     yield "PRIORITY", str(_PRIORITIES[breach.severity])
     yield "SYSLOG_IDENTIFIER", "compassd"
     for excess in breach.excesses:
@@ -96,13 +103,15 @@ def fields(breach: Breach) -> Iterator[tuple[str, str]]:
         "COMPASS_BREACH_ID": breach.id,
         "COMPASS_RULE": breach.rule,
         "COMPASS_SEVERITY": str(breach.severity),
+        "COMPASS_STATE": str(breach.state),
+        "COMPASS_SIGNAL": signal_name(breach.signal),
         "COMPASS_DURATION_MS": _ms(request.duration_ns),
         "COMPASS_CPU_MS": "" if request.cpu_ns is None else _ms(request.cpu_ns),
-        "COMPASS_MEMORY_BYTES": str(request.memory_peak),
+        "COMPASS_MEMORY_BYTES": "" if request.memory_peak is None else str(request.memory_peak),
         "COMPASS_METHOD": request.method,
         "COMPASS_URI": request.uri,
         "COMPASS_HOST": request.host,
-        "COMPASS_STATUS": str(request.status),
+        "COMPASS_STATUS": "" if request.status is None else str(request.status),
         "COMPASS_SCRIPT": request.script,
         "COMPASS_REQUEST_ID": request.id,
         "COMPASS_PID": str(request.pid),
@@ -110,11 +119,12 @@ def fields(breach: Breach) -> Iterator[tuple[str, str]]:
         "COMPASS_TRANSACTION": request.transaction,
     }
     yield from ((name, value) for name, value in optional.items() if value)
-    if found := culprit(path):
-        yield "COMPASS_FUNCTION", found.frame.function
-        if found.frame.file:
-            yield "COMPASS_FILE", found.frame.file
-            yield "COMPASS_LINE", str(found.frame.line)
+    if path:
+        yield from _place("COMPASS_", path[-1].place)
+        if path[-1].waited_for:
+            yield "COMPASS_WAITED_FOR", path[-1].waited_for
+    if seen := breach.last_seen:
+        yield from _place("COMPASS_LAST_", seen.frame)
     for key, value in request.tags.items():
         yield f"COMPASS_TAG_{_NOT_IN_FIELD.sub('_', key.upper())}"[:_FIELD_MAX], value
 
@@ -137,10 +147,19 @@ def _exceeded(excess: Excess) -> Iterator[tuple[str, str]]:
 
 
 def _message(breach: Breach, path: list[Step]) -> str:
-    if not path:
-        return summary(breach)
-    way = " > ".join(step.frame.function for step in path[-_STEPS_MAX:])
-    return f"{summary(breach)}; {verdict(path)}; {way}"
+    parts = [summary(breach)]
+    if seen := breach.last_seen:
+        parts.append(f"last seen {last_seen(seen, breach.waiting_ns)}")
+    if path:
+        parts += [verdict(path), " > ".join(step.frame.function for step in path[-_STEPS_MAX:])]
+    return "; ".join(parts)
+
+
+def _place(prefix: str, place: Frame) -> Iterator[tuple[str, str]]:
+    yield f"{prefix}FUNCTION", place.function
+    if place.file:
+        yield f"{prefix}FILE", place.file
+        yield f"{prefix}LINE", str(place.line)
 
 
 def _ms(ns: int) -> str:

@@ -18,12 +18,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from compassd.breach import Breach, Excess, Metric, Severity
-from compassd.calltree import Step
-from compassd.hot_path import at, kind, percent
-from compassd.message import amount_text, summary, what
+from compassd.breach import Breach, Excess, Metric, Severity, State
+from compassd.calltree import Frame, Step
+from compassd.hot_path import at, kind, notable_waits, percent, waits
+from compassd.message import amount_text, death, summary, what
 from compassd.request import Request
 from compassd.text import ELLIPSIS, clean_text
+from compassd.units import format_duration
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _UNIT = re.compile(r"&(?:amp|lt|gt);|.", re.DOTALL)
@@ -36,6 +37,7 @@ _MAX_FIELDS, _MAX_ELEMENTS = 10, 10
 _MAX_TAGS = 8
 _MAX_FUNCTIONS = 4
 _MAX_STEPS, _FUNCTION = 8, 120
+_WAITED_FOR = 300
 
 _ICONS = {
     Severity.INFO: "\N{LARGE BLUE CIRCLE}",
@@ -53,7 +55,7 @@ _LABELS = {
 
 def payload(breach: Breach) -> dict[str, Any]:
     """Return the body of the POST to an incoming webhook."""
-    header = plain(f"{_ICONS[breach.severity]} {breach.rule} is over budget", _HEADER)
+    header = plain(f"{_ICONS[breach.severity]} {breach.rule} {_headline(breach)}", _HEADER)
     return {
         "text": plain(summary(breach), _TEXT),
         "mrkdwn": False,
@@ -63,11 +65,23 @@ def payload(breach: Breach) -> dict[str, Any]:
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}},
             {"type": "section", "text": _mrkdwn(code(what(breach.request, _URI), _URI))},
+            *_now(breach),
             *_where(breach),
+            *_waits(breach),
             {"type": "section", "fields": [_mrkdwn(field) for field in _fields(breach)]},
             {"type": "context", "elements": [_mrkdwn(element) for element in _context(breach)]},
         ],
     }
+
+
+def _headline(breach: Breach) -> str:
+    match breach.state:
+        case State.RUNNING:
+            return "is over budget and still running"
+        case State.DIED:
+            return f"never ended: {death(breach)}"
+        case State.FINISHED:
+            return "was over budget and has ended" if breach.told_running else "is over budget"
 
 
 def plain(text: str, limit: int) -> str:
@@ -105,6 +119,37 @@ def _mrkdwn(text: str) -> dict[str, Any]:
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
+def _now(breach: Breach) -> list[dict[str, Any]]:
+    """Return the section that says where a request that has not finished is, or was seen last."""
+    seen = breach.last_seen
+    if seen is None:
+        return []
+    title = "Last seen" if breach.state is State.DIED else "Now"
+    doing = "" if breach.waiting_ns is None else f"waiting for {format_duration(breach.waiting_ns)} "
+    # Without a wait it is not known what for.
+    text = code(seen.waited_for, _WAITED_FOR) if seen.waited_for and breach.waiting_ns is not None else ""
+    return [{"type": "section", "text": _mrkdwn(f"*{title}*: {doing}in {_at(seen.frame)} {text}".rstrip())}]
+
+
+def _waits(breach: Breach) -> list[dict[str, Any]]:
+    """Return the section that says what it waited for, or none."""
+    places = notable_waits(breach.tree) if breach.tree else []
+    if not places:
+        return []
+    lines = ["*What it waited for*"]
+    for place in places:
+        lines.append(f"{waits(place.totals)} in {_at(place.frame)}")
+        if place.waited_for:
+            lines.append(code(place.waited_for, _WAITED_FOR))
+    return [{"type": "section", "text": _mrkdwn("\n".join(lines))}]
+
+
+def _at(frame: Frame) -> str:
+    place = at(frame).removeprefix(" at ")
+    function = code(frame.function, _FUNCTION)
+    return f"{function} {code(place, _FUNCTION)}" if place else function
+
+
 def _where(breach: Breach) -> list[dict[str, Any]]:
     """Return the section that says where the time went, or none."""
     path = breach.tree.hot_path() if breach.tree else []
@@ -119,9 +164,7 @@ def _where(breach: Breach) -> list[dict[str, Any]]:
 
 
 def _step(step: Step) -> str:
-    place = at(step.frame).removeprefix(" at ")
-    shown = f"{percent(step.share)} {code(step.frame.function, _FUNCTION)}"
-    return f"{shown} {code(place, _FUNCTION)}" if place else shown
+    return f"{percent(step.share)} {_at(step.frame)}"
 
 
 def _fields(breach: Breach) -> list[str]:
@@ -138,7 +181,8 @@ def _fields(breach: Breach) -> list[str]:
         if amount is not None
     ]
     fields += _functions([excess for excess in breach.excesses if excess.function])
-    fields.append(f"*Status*\n{request.status}")
+    if request.status is not None:
+        fields.append(f"*Status*\n{request.status}")
     fields += [f"*{label}*\n{code(value, _FIELD)}" for label, value in _places(request) if value]
     return fields[:_MAX_FIELDS]
 

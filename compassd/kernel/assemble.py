@@ -1,7 +1,7 @@
 """Put together what the ring buffer request_shutdown says of one request. Pure.
 
-The kernel sends a request's tree, then its texts, then the request itself. Any of them may be lost when the ring
-buffer is full, and those of several workers come mixed.
+The kernel sends a request's tree, then its texts, then the request itself. Any of them may be lost when the
+ring buffer is full, and those of several workers come mixed.
 """
 
 from __future__ import annotations

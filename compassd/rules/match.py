@@ -152,7 +152,7 @@ class RuleSet:
         return self._compiled
 
 
-def breaches(
+def breaches(  # noqa: PLR0913 - the rules, the request, and what a breach says besides
     ruleset: RuleSet,
     request: Request,
     server: str,

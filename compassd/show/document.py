@@ -142,7 +142,10 @@ def _call_tree(value: object, duration_ns: int, place: str) -> CallTree | None:
     except (RecordError, OverflowError) as error:
         raise InputError(f'the "call_tree" of {place} cannot be read: {reason(error)}') from error
     _check(tree, place)
-    return replace(tree, nodes=tuple(replace(node, frame=_clean(node.frame)) for node in tree.nodes))
+    nodes = (
+        replace(node, frame=_clean(node.frame), waited_for=_safe(node.waited_for)) for node in tree.nodes
+    )
+    return replace(tree, nodes=tuple(nodes))
 
 
 def _check(tree: CallTree, place: str) -> None:
@@ -168,17 +171,23 @@ def _hot_path(value: object, place: str) -> tuple[Step, ...]:
     try:
         if not isinstance(value, list) or len(value) > MAX_DEPTH:
             raise TypeError("not a list, or too long")  # noqa: TRY301 - one message for all that can be wrong
-        return tuple(_step(step) for step in value)
+        steps: list[Step] = []
+        for step in value:
+            steps.append(_step(step, steps[-1].place if steps else None))
+        return tuple(steps)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f'the "hot_path" of {place} cannot be read: {reason(error)}') from error
 
 
-def _step(step: Mapping[str, Any]) -> Step:
+def _step(step: Mapping[str, Any], above: Frame | None) -> Step:
     times = Totals(int(step["on_cpu_ns"]), int(step["off_cpu_ns"]), int(step["waits"]))
     line, share = int(step["line"]), float(step["share"])
     if not all(0 <= number <= _MAX_NUMBER for number in (line, share, *_amounts(times))):
         raise ValueError("a number is negative or too large")
-    return Step(_clean(Frame(str(step["function"]), str(step["file"]), line)), times, share)
+    frame = _clean(Frame(str(step["function"]), str(step["file"]), line))
+    # An internal function has no place of its own; it is where it is called.
+    place = frame if frame.file or above is None else Frame(frame.function, above.file, above.line)
+    return Step(frame, place, times, share, _safe(str(step.get("waited_for", ""))))
 
 
 def _clean(frame: Frame) -> Frame:

@@ -7,7 +7,6 @@ chose can colour, move or hide anything. rich leaves colours out if there is no 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import accumulate
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
@@ -98,9 +97,7 @@ def _joined(*facts: str | int | None) -> str:
 def _hot_path(path: list[Step], root: str, width: int) -> Group:
     """Return the end of the hot path, and what kind of time its last step is."""
     hidden = max(0, len(path) - _HOT_SHOWN)
-    # An internal function has no place; it is where it is called.
-    places = accumulate((place(step.frame, root) for step in path), _own_or_above)
-    steps = list(zip(path, places, strict=True))[hidden:]
+    steps = [(step, place(step.place, root)) for step in path[hidden:]]
     columns = Columns.fit(width - _SHARE_COLUMNS, [("", step.frame.function, where) for step, where in steps])
     grid = Table.grid(
         Column(justify="right", width=_SHARE_COLUMNS - 1),
@@ -121,10 +118,6 @@ def _hot_path(path: list[Step], root: str, width: int) -> Group:
         f" in {'1 wait' if last.waits == 1 else f'{last.waits} waits'}",
     )
     return Group(Text("Hot path", "bold"), grid, Padding(kinds, (0, 0, 0, _SHARE_COLUMNS)))
-
-
-def _own_or_above(above: str, own: str) -> str:
-    return own or above
 
 
 def _split(branch: Branch, width: int) -> list[RenderableType]:

@@ -1,8 +1,8 @@
 """Which of PHP's own functions wait for something that has a name, and where they have it.
 
-The kernel finds the text where this table says: in an argument, in a property of the object, or in the path of
-a stream. It does not look at what is not listed here. A function is left out on purpose where the text would be
-a secret (a password, a message) or a program (a shell command, a script).
+The kernel finds the text where this table says: in an argument, in a property of the object, or in the path
+of a stream. It does not look at what is not listed here. A function is left out on purpose where its text
+would be a secret (a password, a message) or a program (a shell command, a script).
 """
 
 from __future__ import annotations
@@ -101,13 +101,13 @@ FUNCTIONS: Mapping[tuple[str, str], WaitFunction] = {
 
 
 def wait_function(scope: str, function: str) -> WaitFunction | None:
-    """Return where the internal function of that class, "" for none, has its text; None if it is not listed."""
+    """Return where the internal function of a class, "" for none, has its text; None if it is not listed."""
     found = FUNCTIONS.get((scope, function))
     return found or (FUNCTIONS.get((scope, ANY)) if scope else None)
 
 
 def kernel_sources() -> dict[tuple[int, int], int]:
-    """Return the table for the kernel: PHP's hashes of class and function, 0 for "" in both, to the source."""
+    """Return the table for the kernel: from PHP's hashes of class and function, 0 for "", to the source."""
     return {
         (php_hash(scope) if scope else 0, php_hash(function) if function else 0): found.source
         for (scope, function), found in FUNCTIONS.items()

@@ -1,6 +1,16 @@
 """stub"""
+
 from enum import StrEnum
+
+
 class TextKind(StrEnum):
-    SQL="sql"; RESOURCE="resource"; KEY="key"; HOST="host"
+    SQL = "sql"
+    RESOURCE = "resource"
+    KEY = "key"
+    HOST = "host"
+
+
 class TextPolicy(StrEnum):
-    MASKED="masked"; RAW="raw"; OFF="off"
+    MASKED = "masked"
+    RAW = "raw"
+    OFF = "off"

@@ -10,7 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from compassd.destinations.journald import MESSAGE_ID_BREACH
+from compassd.breach import State
+from compassd.destinations.journald import MESSAGE_IDS
 from lab.fastcgi import Call
 from lab.hostile import ATTACKS
 from lab.journald import Journald
@@ -88,7 +89,7 @@ def test_nothing_a_client_sends_acts_anywhere(
         received = receiver.wait_for(2 * len(CALLS), timeout=60)
         told = daemon.wait_for_breaches(len(CALLS))
         assert daemon.stop() == 0
-        entries = journald.entries(f"MESSAGE_ID={MESSAGE_ID_BREACH}")
+        entries = journald.entries(f"MESSAGE_ID={MESSAGE_IDS[State.FINISHED]}")
 
     schema = json.loads((root / "compassd/schemas/breach.schema.json").read_text())
     hooks = [json.loads(request.body) for request in received if request.path == WEBHOOK_PATH]

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from compassd.breach import Severity
-from compassd.destinations.journald import MESSAGE_ID_BREACH
+from compassd.breach import Severity, State
+from compassd.destinations.journald import MESSAGE_IDS
 from lab.breaches import make_breach
 from lab.journald import Journald
 
 pytestmark = pytest.mark.ebpf  # not for eBPF's sake: journald needs root as well
 
-SENT_BY_US = f"MESSAGE_ID={MESSAGE_ID_BREACH}"
+SENT_BY_US = f"MESSAGE_ID={MESSAGE_IDS[State.FINISHED]}"
 
 PROGRAM = """
 from compassd.breach import Excess, Metric, Severity
@@ -34,12 +34,13 @@ def test_a_breach_is_one_entry_with_exactly_these_fields(journald: Journald) -> 
     (entry,) = journald.entries(SENT_BY_US)
     assert {name: value for name, value in entry.items() if not name.startswith("_")} == {
         "MESSAGE": "checkout: POST /cart took 1.24 s, budget 800 ms (HTTP 200, pool www)",
-        "MESSAGE_ID": MESSAGE_ID_BREACH,
+        "MESSAGE_ID": MESSAGE_IDS[State.FINISHED],
         "PRIORITY": "4",
         "SYSLOG_IDENTIFIER": "compassd",
         "COMPASS_BREACH_ID": make_breach().id,
         "COMPASS_RULE": "checkout",
         "COMPASS_SEVERITY": "warning",
+        "COMPASS_STATE": "finished",
         "COMPASS_EXCEEDED": "duration",
         "COMPASS_BUDGET_DURATION_MS": "800.000",
         "COMPASS_DURATION_MS": "1240.000",

@@ -100,7 +100,11 @@ def test_a_worker_that_dies_within_its_budget_is_told_by_every_rule_about_it(
 ) -> None:
     rules = "".join(
         f'[[rule]]\nname = "{name}"\nmatch = {{ host = "{HOST}", {match} }}\nbudget = {{ duration = "1h" }}\n'
-        for name, match in {"this": 'uri = "/dies"', "other": 'uri = "/x"', "by-status": "status = 200"}.items()
+        for name, match in {
+            "this": 'uri = "/dies"',
+            "other": 'uri = "/x"',
+            "by-status": "status = 200",
+        }.items()
     )
     daemon = compassd(rules=rules)
     fpm = php_fpm(workers=2)

@@ -24,7 +24,7 @@ from tests.integration.conftest import HOST, PAGES, CompassdFactory
 
 pytestmark = pytest.mark.ebpf
 
-SECRET = "geheim-4711"
+PLANTED = "geheim-4711"
 WAIT_S = 0.3
 
 
@@ -100,7 +100,7 @@ def _locked(database: Path, *, until: Callable[[], bool] | None = None) -> Itera
         ("in_pdo_statement", "PDOStatement::execute", "SELECT * FROM product WHERE name = :name"),
     ],
 )
-def test_the_sql_of_pdo_is_told_without_its_literals(  # noqa: PLR0913, PLR0917 - fixtures and cases
+def test_the_sql_of_pdo_is_told_without_its_literals(  # noqa: PLR0913 - fixtures and cases
     page: str, function: str, text: str, database: Path, php_fpm: PhpFpmFactory, compassd: CompassdFactory
 ) -> None:
     daemon = compassd()
@@ -109,7 +109,7 @@ def test_the_sql_of_pdo_is_told_without_its_literals(  # noqa: PLR0913, PLR0917 
         php_fpm(workers=1).request(_call(page, database, ready=ready))
     (breach,) = daemon.wait_for_breaches(1)
     assert _place(breach, function)["waited_for"] == text
-    assert SECRET not in daemon.output.read_text()
+    assert PLANTED not in daemon.output.read_text()
 
 
 def test_the_sql_of_sqlite3_is_told(
@@ -133,7 +133,7 @@ def test_a_url_loses_its_credentials_and_query_string(
         expected = service.url
     (breach,) = daemon.wait_for_breaches(1)
     assert _place(breach, "file_get_contents")["waited_for"] == expected
-    assert SECRET not in daemon.output.read_text()
+    assert PLANTED not in daemon.output.read_text()
 
 
 def test_a_path_is_told_of_files_and_streams(

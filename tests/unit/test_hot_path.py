@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Totals
 from compassd.destinations.journald import fields
-from compassd.hot_path import at, culprit, kind, percent, verdict
+from compassd.hot_path import at, kind, last_seen, notable_waits, percent, verdict, waits
 from lab.breaches import make_breach
 
 MS = 1_000_000
@@ -21,11 +23,10 @@ TREE = CallTree(
 )
 
 
-def test_the_culprit_is_placed_in_the_users_code() -> None:
-    found = culprit(TREE.hot_path())
-    assert found is not None
-    assert found.frame == Frame("PDOStatement::execute", "/srv/shop/src/Repo.php", 42)
-    assert found.share == 0.93
+def test_the_end_is_placed_in_the_users_code() -> None:
+    last = TREE.hot_path()[-1]
+    assert last.place == Frame("PDOStatement::execute", "/srv/shop/src/Repo.php", 42)
+    assert last.share == 0.93
 
 
 def test_the_verdict_is_one_line() -> None:
@@ -35,7 +36,36 @@ def test_the_verdict_is_one_line() -> None:
 
 def test_nothing_is_said_of_nothing() -> None:
     assert verdict(CallTree(duration_ns=5, nodes=()).hot_path()) == ""
-    assert culprit([]) is None
+    assert notable_waits(CallTree(duration_ns=5, nodes=())) == []
+
+
+def _waiting(text: str, waits: int = 212, ns: int = 900 * MS, last: int = NO_PARENT) -> CallTree:
+    leaf = Node(Frame("PDOStatement::execute", "", 0), 1, 30 * MS, ns, waits, text)
+    return replace(TREE, nodes=(*TREE.nodes[:2], leaf), last=last)
+
+
+def test_what_was_waited_for_is_part_of_the_line() -> None:
+    end = "waiting, 212 waits (in a loop?): SELECT * FROM product WHERE id = ?"
+    assert verdict(_waiting("SELECT * FROM product WHERE id = ?").hot_path()).endswith(end)
+    assert len(verdict(_waiting("x" * 5_000).hot_path())) < 400
+
+
+def test_waits_are_notable_by_their_number_or_when_it_is_known_what_for() -> None:
+    (place,) = notable_waits(_waiting("SELECT 1", waits=1))
+    assert (place.waited_for, waits(place.totals)) == ("SELECT 1", "1 wait, 900 ms")
+    assert waits(notable_waits(_waiting("", waits=20))[0].totals) == "20 waits, 900 ms"
+    assert notable_waits(_waiting("", waits=19)) == []
+    assert notable_waits(_waiting("SELECT 1", ns=49 * MS)) == []
+
+
+def test_where_a_request_is_now_is_one_line() -> None:
+    seen = _waiting("SELECT 1", last=2).last_seen()
+    assert seen is not None
+    where = "in PDOStatement::execute at src/Repo.php:42"
+    assert last_seen(seen, 3_200 * MS) == f"waiting for 3.20 s {where}: SELECT 1"
+    # On the processor it waits for nothing.
+    assert last_seen(seen, None) == where
+    assert _waiting("SELECT 1").last_seen() is None
 
 
 @pytest.mark.parametrize(

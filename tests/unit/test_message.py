@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 
-from compassd.breach import Breach, Excess, Metric
+from compassd.breach import Breach, Excess, Metric, State
+from compassd.calltree import NO_PARENT, CallTree, Frame, Node
 from compassd.message import attributes, document, summary
 from compassd.redact import redact
 from lab.breaches import make_breach
@@ -54,6 +55,9 @@ def test_the_document() -> None:
         "timestamp": "2026-09-21T14:13:21.363456Z",
         "rule": "checkout",
         "severity": "warning",
+        "state": "finished",
+        "told_running": False,
+        "signal": None,
         "summary": "checkout: POST /cart took 1.24 s, budget 800 ms (HTTP 200, pool www)",
         "exceeded": [{"metric": "duration", "budget_ns": 800_000_000, "actual_ns": 1_240_000_000}],
         "request": {
@@ -77,9 +81,41 @@ def test_the_document() -> None:
             "process.pid": 4711,
             "host.name": "web1",
         },
+        "last_seen": None,
         "hot_path": None,
+        "top_self": None,
+        "wait_places": None,
         "call_tree": None,
     }
+
+
+def test_what_has_become_of_the_request_is_told() -> None:
+    tree = CallTree(
+        duration_ns=1_240_000_000,
+        nodes=(
+            Node(Frame("{main}", "/srv/shop/index.php", 3), NO_PARENT, 0, 0, 0),
+            Node(Frame("PDO::query", "", 0), 0, 0, 1_200_000_000, 212, "SELECT ?"),
+        ),
+        last=1,
+    )
+    unknown = {"status": None, "memory_peak": None, "cpu_ns": None}
+    place = {"function": "PDO::query", "file": "/srv/shop/index.php", "line": 3}
+    running = make_breach(state=State.RUNNING, tree=tree, waiting_ns=200_000_000, **unknown)
+    told = document(running)
+    assert told["summary"].endswith("still runs after 1.24 s, budget 800 ms (pool www)")
+    assert told["last_seen"] == {**place, "waiting_ns": 200_000_000, "waited_for": "SELECT ?"}
+    times = {"on_cpu_ns": 0, "off_cpu_ns": 1_200_000_000, "waits": 212}
+    assert told["top_self"] == [{**place, **times}]
+    assert told["wait_places"] == [{**place, **times, "waited_for": "SELECT ?"}]
+    assert "http.response.status_code" not in told["attributes"]
+    died = document(make_breach(state=State.DIED, signal=11, excesses=(), tree=tree, **unknown))
+    assert (died["state"], died["signal"], died["exceeded"]) == ("died", "SIGSEGV", [])
+    end = "never ended: its worker was killed by SIGSEGV after 1.24 s (pool www)"
+    assert died["summary"].endswith(end)
+    assert died["last_seen"] == {**place, "waiting_ns": None, "waited_for": "SELECT ?"}
+    exited = document(make_breach(state=State.DIED, signal=0, **unknown))
+    assert "its worker exited after 1.24 s, budget 800 ms" in exited["summary"]
+    assert document(make_breach(state=State.FINISHED, tree=tree))["last_seen"] is None
 
 
 def test_a_query_string_that_was_kept_is_an_attribute() -> None:

@@ -32,7 +32,9 @@ def test_hashes_are_phps() -> None:
     pdo = ((5381 * 33 + ord("P")) * 33 + ord("D")) * 33 + ord("O") | 1 << 63
     sources = kernel_sources()
     assert len(sources) == len(FUNCTIONS)
-    assert sources.keys() >= {(pdo, key) for key in (php_hash("query"), php_hash("exec"), php_hash("prepare"))}
+    assert sources.keys() >= {
+        (pdo, key) for key in (php_hash("query"), php_hash("exec"), php_hash("prepare"))
+    }
     assert php_hash("PDO") == pdo
     assert (php_hash("PDOStatement"), 0) in sources
     assert (0, php_hash("flock")) in sources
