@@ -113,6 +113,10 @@ def test_broken_rules_and_settings(php_fpm: PhpFpmFactory, doctor: Doctor) -> No
     status, lines = doctor(settings="queue_sise = 3\n")
     assert status == 1
     assert "queue_sise" in _about(lines, "settings:")
+    functions = '[[rule]]\nname = "a"\nbudget.function = { name = "PDO::*", waits = 50 }\n'
+    status, lines = doctor(settings="sampling = false\n", rules=functions)
+    assert status == 1
+    assert "set sampling = true" in _about(lines, "rules:")
 
 
 def test_an_unreachable_destination(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:
