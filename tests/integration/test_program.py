@@ -109,7 +109,7 @@ def test_a_request_that_waits_too_often_comes_through(
     request = decode_request(record, 0).request
     assert request.id == "60 waits"
     assert part_key(tree) == (request.pid, request.start_ns)
-    *_, waits = TREE_RECORD.unpack_from(tree)
+    *_, waits, _last = TREE_RECORD.unpack_from(tree)
     assert waits == sum(node[4] for node in TREE_NODE.iter_unpack(tree[TREE_RECORD.size :]))
     assert waits == pytest.approx(60, abs=5)
     assert program.counters()[Counter.FINISHED] == 3
