@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The kernel side of Compass: what its parts share. compassd compiles compass.c, walk.c, texts.c, sampler.c
- * and requests.c as one text, in this order, as bcc knows the maps of one file only.
+ * The kernel side of Compass: what its parts share. compassd compiles compass.c, walk.c, tree.c, texts.c,
+ * sampler.c and requests.c as one text, in this order, as bcc knows the maps of one file only.
  *
  * Uprobes can be preempted, so their programs use no per-CPU memory: records are filled in the ring buffer
  * itself, and counters are added to atomically.
@@ -33,8 +33,10 @@ struct in_flight {
 	u32 is_finished;
 	/* Whether the sampler can follow layout. */
 	u32 is_walkable;
-	/* The last signal it got that ends a process. */
+	/* The last signal that was sent to it, and the one that ends it now. */
+	u32 sent;
 	u32 signal;
+	u32 reserved;
 	struct compass_layout layout;
 };
 

@@ -69,6 +69,15 @@ struct tree_record {
 	struct tree_node nodes[COMPASS_TREE_NODES];
 };
 
+/* Where a worker is while it is off the processor: behind its tree in the value of the map workers. */
+struct absence {
+	uint64_t since_ns; /* CLOCK_MONOTONIC, ns; 0 if it is on the processor */
+	uint32_t node;     /* index in tree_record.nodes */
+	uint32_t is_wait;  /* 1 if it left of its own accord */
+	uint32_t has_text; /* 1 if it is known what it waits for */
+	uint32_t reserved;
+};
+
 /* Bytes of what a function waited for, such as an SQL statement; what is longer is cut. */
 #define COMPASS_TEXT_SIZE 952
 /* Places of a request whose text is kept, a power of two: those that waited longest. */

@@ -79,6 +79,16 @@ static inline void keep_start(u32 pid, const struct compass_request *request)
 	start->flags |= COMPASS_REQUEST_LATE;
 }
 
+/* So that the current process is known by its task, too. */
+static inline void keep_task(u32 pid)
+{
+	u64 task = bpf_get_current_task();
+	u32 *known = tasks.lookup(&task);
+
+	if (!known || *known != pid)
+		tasks.update(&task, &pid);
+}
+
 int on_request_init(struct pt_regs *ctx)
 {
 	const void *request = (const void *)PT_REGS_PARM4(ctx);
@@ -91,6 +101,7 @@ int on_request_init(struct pt_regs *ctx)
 	count(COUNTER_STARTED);
 	flight.start_ns = head.start_ns;
 	keep_start(pid, request);
+	keep_task(pid);
 	sampler_begin(&flight, pid, request);
 	if (requests.update(&pid, &flight))
 		count(COUNTER_UNTRACKED);
@@ -121,6 +132,7 @@ int on_request_shutdown(struct pt_regs *ctx)
 		if (requests.update(&pid, &finished))
 			count(COUNTER_UNTRACKED);
 	}
+	sampler_end(pid);
 	count(COUNTER_FINISHED);
 	count_duration(head.duration_ns);
 	if (!start_seen)

@@ -29,71 +29,71 @@ static inline struct text_record *slot_at(struct worker_texts *all, u64 index)
 }
 
 /* Read the zval at an address: return the pointer that it holds if it is of that type, else 0. */
-static inline u64 zval_pointer(struct in_flight *flight, u64 zval, u8 type)
+static inline u64 zval_pointer(const struct compass_layout *layout, u64 zval, u8 type)
 {
 	u64 pointer = 0;
 	u8 actual = 0;
 
-	bpf_probe_read_user(&actual, sizeof(actual), (void *)(zval + flight->layout.zval_type));
+	bpf_probe_read_user(&actual, sizeof(actual), (void *)(zval + layout->zval_type));
 	if (actual == type)
 		bpf_probe_read_user(&pointer, sizeof(pointer), (void *)zval);
 	return pointer;
 }
 
 /* Argument n of the call at leaf, or the one behind a connection; 0 if it is no string. */
-static inline u64 argument_string(struct in_flight *flight, u64 leaf, u32 n)
+static inline u64 argument_string(const struct compass_layout *layout, u64 leaf, u32 n)
 {
-	u64 zval = leaf + flight->layout.execute_data_size + (u64)flight->layout.zval_size * (n - 1);
+	u64 zval = leaf + layout->execute_data_size + (u64)layout->zval_size * (n - 1);
 	u32 given = 0;
 	u8 type = 0;
 
 	/* What is behind the last argument is whatever was there before. */
 	bpf_probe_read_user(
-	    &given, sizeof(given), (void *)(leaf + flight->layout.execute_data_this + flight->layout.zval_extra));
+	    &given, sizeof(given), (void *)(leaf + layout->execute_data_this + layout->zval_extra));
 	if (n > given)
 		return 0;
-	bpf_probe_read_user(&type, sizeof(type), (void *)(zval + flight->layout.zval_type));
+	bpf_probe_read_user(&type, sizeof(type), (void *)(zval + layout->zval_type));
 	if ((type == PHP_OBJECT || type == PHP_RESOURCE) && n < given)
-		zval += flight->layout.zval_size;
-	return zval_pointer(flight, zval, PHP_STRING);
+		zval += layout->zval_size;
+	return zval_pointer(layout, zval, PHP_STRING);
 }
 
 /* The path of the stream that is argument n of the call at leaf, a C string; 0 if there is none. */
-static inline u64 stream_path(struct in_flight *flight, u64 leaf, u32 n)
+static inline u64 stream_path(const struct compass_layout *layout, u64 leaf, u32 n)
 {
-	u64 zval = leaf + flight->layout.execute_data_size + (u64)flight->layout.zval_size * (n - 1);
-	u64 resource = zval_pointer(flight, zval, PHP_RESOURCE);
+	u64 zval = leaf + layout->execute_data_size + (u64)layout->zval_size * (n - 1);
+	u64 resource = zval_pointer(layout, zval, PHP_RESOURCE);
 	u64 stream = 0, path = 0;
 
 	if (!resource)
 		return 0;
-	bpf_probe_read_user(&stream, sizeof(stream), (void *)(resource + flight->layout.resource_pointer));
+	bpf_probe_read_user(&stream, sizeof(stream), (void *)(resource + layout->resource_pointer));
 	if (stream)
-		bpf_probe_read_user(&path, sizeof(path), (void *)(stream + flight->layout.stream_path));
+		bpf_probe_read_user(&path, sizeof(path), (void *)(stream + layout->stream_path));
 	return path;
 }
 
 /* The property in slot n of the object of the call at leaf, a string; 0 if it is none. */
-static inline u64 property_string(struct in_flight *flight, u64 leaf, u32 n)
+static inline u64 property_string(const struct compass_layout *layout, u64 leaf, u32 n)
 {
 	u64 object = 0;
 
-	bpf_probe_read_user(&object, sizeof(object), (void *)(leaf + flight->layout.execute_data_this));
+	bpf_probe_read_user(&object, sizeof(object), (void *)(leaf + layout->execute_data_this));
 	if (!object)
 		return 0;
-	return zval_pointer(
-	    flight, object + flight->layout.object_properties + (u64)flight->layout.zval_size * n, PHP_STRING);
+	return zval_pointer(layout, object + layout->object_properties + (u64)layout->zval_size * n, PHP_STRING);
 }
 
 /* Make the text of the call at leaf pending. Returns whether there is one. */
-static inline int read_pending(struct in_flight *flight, struct text_record *pending, u64 leaf, u32 source)
+static inline int read_pending(
+    const struct compass_layout *layout, struct text_record *pending, u64 leaf, u32 source)
 {
 	u32 kind = source >> 8, n = source & 0xff;
 	u64 string = 0, length = 0;
 	long copied;
 
 	if (kind == TEXT_STREAM) {
-		string = stream_path(flight, leaf, n);
+		string = stream_path(layout, leaf, n);
 		if (!string)
 			return 0;
 		copied = bpf_probe_read_user_str(pending->text, sizeof(pending->text), (void *)string);
@@ -102,37 +102,32 @@ static inline int read_pending(struct in_flight *flight, struct text_record *pen
 		return copied > 1;
 	}
 	if (kind == TEXT_ARGUMENT)
-		string = argument_string(flight, leaf, n);
+		string = argument_string(layout, leaf, n);
 	else if (kind == TEXT_PROPERTY)
-		string = property_string(flight, leaf, n);
+		string = property_string(layout, leaf, n);
 	if (!string)
 		return 0;
-	bpf_probe_read_user(&length, sizeof(length), (void *)(string + flight->layout.string_length));
+	bpf_probe_read_user(&length, sizeof(length), (void *)(string + layout->string_length));
 	pending->length = length > 0xffffffff ? 0xffffffff : length;
 	if (length > sizeof(pending->text))
 		length = sizeof(pending->text);
 	asm volatile("" : "+r"(length));
 	if (length == 0 || length > sizeof(pending->text))
 		return 0;
-	return !bpf_probe_read_user(pending->text, length, (void *)(string + flight->layout.string_value));
+	return !bpf_probe_read_user(pending->text, length, (void *)(string + layout->string_value));
 }
 
-/* The current process, whose stack was just walked to node, waits: read what for. Returns whether it is
- * known. */
-static inline u32 texts_read(u32 pid, u32 node)
+/*
+ * The current process waits, and its stack was just walked to node: read what for. Returns whether it is
+ * known.
+ */
+static inline u32 texts_read(struct walk *walk, u32 node)
 {
+	u32 source = frame_at(walk, 0)->source, pid = walk->pid;
 	struct worker_texts *all, *empty;
-	struct in_flight *flight;
-	struct walk *walk;
-	int zero = 0, memory = WALK_IRQS_OFF;
-	u32 source;
+	int zero = 0;
 
-	walk = walks.lookup(&memory);
-	flight = requests.lookup(&pid);
-	if (!walk || !flight)
-		return 0;
-	source = frame_at(walk, 0)->source;
-	if (!walk->depth || !source)
+	if (!source || !walk->depth)
 		return 0;
 	all = texts.lookup(&pid);
 	if (!all) {
@@ -145,10 +140,10 @@ static inline u32 texts_read(u32 pid, u32 node)
 	}
 	all->pending.kind = RECORD_TEXT;
 	all->pending.pid = pid;
-	all->pending.start_ns = flight->start_ns;
+	all->pending.start_ns = walk->start_ns;
 	all->pending.node = node;
 	all->pending.longest_ns = 0;
-	return read_pending(flight, &all->pending, walk->leaf, source);
+	return read_pending(&walk->layout, &all->pending, walk->leaf, source);
 }
 
 /* The wait with the pending text is over: keep it, if it was the longest at its place, or takes another's

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from compassd.breach import Breach
 from compassd.judge import Judge, Key
 from compassd.kernel.layout import decode_request
-from compassd.kernel.running import Absence, RunningRequests, Snapshot
+from compassd.kernel.running import RunningRequests
 from compassd.request import Request
 
 
@@ -40,7 +41,6 @@ class RunningWatch:
             return
         now_ns = time.monotonic_ns()
         keys = self.requests.keys()
-        absences: dict[int, Absence] | None = None
         for pid, start_ns in keys:
             duration_ns = now_ns - start_ns
             if duration_ns <= floor_ns:
@@ -48,11 +48,8 @@ class RunningWatch:
             request = self._request(pid, start_ns, clock_offset_ns)
             if request is None:
                 continue
-            if absences is None:
-                absences = self.requests.absences()
-            yield from self.judge.running(
-                replace(request, duration_ns=duration_ns), _Look(self.requests, request, absences, now_ns)
-            )
+            look = partial(self.requests.snapshot, pid, start_ns, now_ns)
+            yield from self.judge.running(replace(request, duration_ns=duration_ns), look)
         running = set(keys)
         self.judge.forget_all_but(running)
         for key in self._known.keys() - running:
@@ -65,15 +62,3 @@ class RunningWatch:
                 return None
             self._known[pid, start_ns] = decode_request(record, clock_offset_ns).request
         return self._known[pid, start_ns]
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    requests: RunningRequests
-    request: Request
-    absences: dict[int, Absence]
-    now_ns: int
-
-    def __call__(self) -> Snapshot:
-        pid = self.request.pid
-        return self.requests.snapshot(pid, self.request.start_ns, self.absences.get(pid), self.now_ns)

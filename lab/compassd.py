@@ -35,6 +35,7 @@ class Compassd:
         extension: compass.so files to attach to, besides those it finds by itself.
         rules: The rules, as TOML.
         settings: The settings except the paths, as TOML.
+        running: Whether it tells of requests that still run. Without that, every breach is told exactly once.
         environment: More environment variables.
         wrapper: A command that runs the one given after it, for example to enter a namespace.
     """
@@ -46,6 +47,7 @@ class Compassd:
         extension: Sequence[Path] = (),
         rules: str,
         settings: str = STDOUT_ONLY,
+        running: bool = False,
         environment: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
     ) -> None:
@@ -55,7 +57,8 @@ class Compassd:
         self.rules.write_text(rules)
         paths = json.dumps([str(path) for path in extension])
         # Before the settings, which end in tables.
-        self.config.write_text(f'extension_paths = {paths}\nrescan_interval = "200ms"\n{settings}')
+        own = f'extension_paths = {paths}\nrescan_interval = "200ms"\nrunning = {json.dumps(running)}\n'
+        self.config.write_text(own + settings)
         self._environment = dict(environment or {})
         self._wrapper = tuple(wrapper)
         self._process: subprocess.Popen[bytes] | None = None

@@ -34,8 +34,15 @@ HANDLERS = {
     "php_function_end": "on_function_end",
 }
 
+# How workers end.
+_TRACEPOINTS = {
+    "sched_process_exit": "on_process_exit",
+    "signal_generate": "on_signal_sent",
+    "signal_deliver": "on_signal",
+}
+
 # The parts of the program, compiled as one text in this order.
-SOURCES = ("compass.c", "walk.c", "texts.c", "sampler.c", "requests.c")
+SOURCES = ("compass.c", "walk.c", "tree.c", "texts.c", "sampler.c", "requests.c")
 
 # The stages of a walk of the stack, for the programs that begin one: the first is attached, the others are
 # reached by tail calls through a map.
@@ -154,7 +161,8 @@ class Program:
                 probe: self._bpf.load_func(handler.encode(), bcc.BPF.KPROBE).fd
                 for probe, handler in HANDLERS.items()
             }
-            self._bpf.attach_raw_tracepoint(tp=b"sched_process_exit", fn_name=b"on_process_exit")
+            for tracepoint, handler in _TRACEPOINTS.items():
+                self._bpf.attach_raw_tracepoint(tp=tracepoint.encode(), fn_name=handler.encode())
         except Exception as error:  # bcc raises bare Exception
             raise KernelError(
                 f"the eBPF program cannot be loaded: {error}",
@@ -200,7 +208,6 @@ class Program:
                 sample_freq=rate_hz,
             )
             self._bpf.attach_raw_tracepoint(tp=b"sched_switch", fn_name=b"on_switch")
-            self._bpf.attach_raw_tracepoint(tp=b"signal_deliver", fn_name=b"on_signal")
         except Exception as error:  # bcc raises bare Exception
             raise KernelError(
                 f"the sampler cannot be started: {error}",

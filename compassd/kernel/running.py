@@ -29,23 +29,6 @@ class Snapshot:
     waiting_ns: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """A worker that is off the processor.
-
-    Attributes:
-        since_ns: Since when, CLOCK_MONOTONIC, ns.
-        node: Index of the node in its tree where it is.
-        is_wait: Whether it waits, and does not only make room for others.
-        has_text: Whether it is known what for.
-    """
-
-    since_ns: int
-    node: int
-    is_wait: bool
-    has_text: bool
-
-
 class RunningRequests:
     """Requests that have begun and not ended.
 
@@ -56,9 +39,8 @@ class RunningRequests:
     def __init__(self, table: Callable[[str], Any]) -> None:
         self._requests = table("requests")
         self._starts = table("starts")
-        self._trees = table("trees")
+        self._workers = table("workers")
         self._texts = table("texts")
-        self._absent = table("absent")
 
     def keys(self) -> list[tuple[int, int]]:
         """Return process id and start (CLOCK_MONOTONIC, ns) of every request that runs."""
@@ -69,13 +51,6 @@ class RunningRequests:
             if not flight.is_finished
         ]
 
-    def absences(self) -> dict[int, Absence]:
-        """Return the workers that are in a request and off the processor, by process id."""
-        return {
-            found.pid: Absence(found.since_ns, found.node, bool(found.is_wait), bool(found.has_text))
-            for _, found in self._absent.items_lookup_batch()
-        }
-
     def start(self, pid: int, start_ns: int) -> bytes | None:
         """Return what was known of a request at its start as a request_record; None if it has ended."""
         raw = _value(self._starts, pid)
@@ -84,30 +59,29 @@ class RunningRequests:
         record = layout.RECORD_HEAD.pack(layout.RECORD_RUNNING, pid, 0, 1, 0) + raw
         return record if layout.request_key(record) == (pid, start_ns) else None
 
-    def snapshot(self, pid: int, start_ns: int, absence: Absence | None, now_ns: int) -> Snapshot:
+    def snapshot(self, pid: int, start_ns: int, now_ns: int) -> Snapshot:
         """Return the call tree of a request so far.
 
         Args:
             pid: Of the worker.
             start_ns: Of the request, CLOCK_MONOTONIC, ns.
-            absence: From absences(), None if the worker has the processor.
             now_ns: Until when a wait that goes on is counted, CLOCK_MONOTONIC, ns.
         """
-        raw = _value(self._trees, pid)
+        raw = _value(self._workers, pid)
         if raw is None or layout.part_key(raw) != (pid, start_ns):
             return Snapshot(None, (), None)
-        records = self._text_records(pid)
-        if absence is None:
-            return Snapshot(raw, _of_request(records[1:], pid, start_ns), None)
-        away_ns = max(0, now_ns - absence.since_ns)
+        texts = self._text_records(pid)
+        since_ns, node, is_wait, has_text = layout.ABSENCE.unpack_from(raw, layout.ABSENCE_OFFSET)
+        if not since_ns:
+            return Snapshot(raw, _of_request(texts[1:], pid, start_ns), None)
+        away_ns = max(0, now_ns - since_ns)
         tree = bytearray(raw)
-        layout.add_wait(tree, absence.node, away_ns, waits=int(absence.is_wait))
-        if records and absence.has_text:
-            records[0] = layout.with_wait(records[0], away_ns)
+        layout.add_wait(tree, node, away_ns, waits=is_wait)
+        if texts and has_text:
+            texts[0] = layout.with_wait(texts[0], away_ns)
         else:
-            del records[:1]
-        waiting_ns = away_ns if absence.is_wait else None
-        return Snapshot(bytes(tree), _of_request(records, pid, start_ns), waiting_ns)
+            del texts[:1]
+        return Snapshot(bytes(tree), _of_request(texts, pid, start_ns), away_ns if is_wait else None)
 
     def _text_records(self, pid: int) -> list[bytes]:
         """Return a worker's text_records: that of the wait under way, if there is one, and those kept."""

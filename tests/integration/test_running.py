@@ -35,7 +35,7 @@ def _states(breaches: list[dict[str, Any]]) -> list[str]:
 def test_a_running_request_is_told_once_and_completed_when_it_ends(
     php_fpm: PhpFpmFactory, compassd: CompassdFactory
 ) -> None:
-    daemon = compassd(settings=FAST + STDOUT)
+    daemon = compassd(settings=FAST + STDOUT, running=True)
     fpm = php_fpm(workers=1)
     thread = threading.Thread(target=fpm.request, args=(_call("nothing", ms=2_000),))
     thread.start()
@@ -66,7 +66,7 @@ def test_a_running_request_is_told_once_and_completed_when_it_ends(
 def test_a_running_request_that_computes_is_told_where(
     php_fpm: PhpFpmFactory, compassd: CompassdFactory
 ) -> None:
-    daemon = compassd(settings=FAST + STDOUT)
+    daemon = compassd(settings=FAST + STDOUT, running=True)
     fpm = php_fpm(workers=1, pool_settings={"request_terminate_timeout": "3s"})
     with pytest.raises(LabError):
         fpm.request(_call("loop"))
@@ -84,7 +84,7 @@ def test_a_running_request_that_computes_is_told_where(
 def test_a_worker_that_dies_is_told_with_its_last_place(
     by: str, php_fpm: PhpFpmFactory, compassd: CompassdFactory
 ) -> None:
-    daemon = compassd(settings="running = false\n" + STDOUT)
+    daemon = compassd()
     with pytest.raises(LabError):
         php_fpm(workers=1).request(_call(by))
     (died,) = daemon.wait_for_breaches(1)
@@ -120,7 +120,7 @@ def test_a_worker_that_dies_within_its_budget_is_told_by_every_rule_about_it(
 def test_a_worker_killed_from_outside_while_it_waits_was_waiting_there(
     php_fpm: PhpFpmFactory, compassd: CompassdFactory
 ) -> None:
-    daemon = compassd(settings="running = false\n" + STDOUT)
+    daemon = compassd()
     fpm = php_fpm(workers=1)
     (worker,) = fpm.worker_pids()
 
@@ -141,7 +141,7 @@ def test_a_worker_killed_from_outside_while_it_waits_was_waiting_there(
 def test_nothing_is_told_of_requests_within_their_budget_or_when_it_is_switched_off(
     php_fpm: PhpFpmFactory, compassd: CompassdFactory
 ) -> None:
-    daemon = compassd(settings="running = false\n" + STDOUT)
+    daemon = compassd()
     fpm = php_fpm(workers=1)
     fpm.request(_call("nothing", ms=1_300))
     (finished,) = daemon.wait_for_breaches(1)

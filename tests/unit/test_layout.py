@@ -26,6 +26,7 @@ _PROGRAM = r"""
 #define TREE(field) SHOW("tree." #field, offsetof(struct tree_record, field))
 #define NODE(field) SHOW("node." #field, offsetof(struct tree_node, field))
 #define TEXT(field) SHOW("text." #field, offsetof(struct text_record, field))
+#define ABSENCE(field) SHOW("absence." #field, offsetof(struct absence, field))
 #define FUNCTION(field) SHOW("function." #field, offsetof(struct function_record, field))
 int main(void)
 {
@@ -61,6 +62,9 @@ int main(void)
 	SHOW("tree nodes", COMPASS_TREE_NODES);
 	SHOW("record kinds", ((RECORD_REQUEST * 10 + RECORD_TREE) * 10 + RECORD_TEXT) * 10 + RECORD_DIED);
 	TEXT(kind); TEXT(pid); TEXT(start_ns); TEXT(longest_ns); TEXT(node); TEXT(length);
+	ABSENCE(since_ns); ABSENCE(node); ABSENCE(is_wait); ABSENCE(has_text);
+	SHOW("absence size", sizeof(struct absence));
+	SHOW("absence offset", sizeof(struct tree_record));
 	SHOW("text offset", offsetof(struct text_record, text));
 	SHOW("text size", COMPASS_TEXT_SIZE);
 	SHOW("text record", sizeof(struct text_record));
@@ -153,6 +157,13 @@ def test_text_record_has_the_compilers_layout(compiled: dict[str, int]) -> None:
     assert compiled["text size"] == layout.TEXT_SIZE
     assert layout.TEXT_RECORD.size + layout.TEXT_SIZE == compiled["text record"]
     assert compiled["text sources"] == 123
+
+
+def test_an_absence_has_the_compilers_layout(compiled: dict[str, int]) -> None:
+    fields = ["since_ns", "node", "is_wait", "has_text"]
+    assert _positions(layout.ABSENCE, 4) == [compiled[f"absence.{name}"] for name in fields]
+    assert layout.ABSENCE.size == compiled["absence size"]
+    assert layout.ABSENCE_OFFSET == compiled["absence offset"]
 
 
 def test_keys_are_at_the_compilers_offsets(compiled: dict[str, int]) -> None:
