@@ -72,8 +72,8 @@ TREE_RECORD = struct.Struct("=IIQQIIIII4x")
 TREE_NODE = struct.Struct("=QQIIII")
 TREE_NODES = 512
 NO_PARENT = 0xFFFFFFFF
-# struct absence: since_ns, node, is_wait, has_text. In the value of the map workers it is behind a tree_record
-# of full size.
+# struct absence: since_ns, node, is_wait, has_text. In the value of the map workers it is behind a
+# tree_record of full size.
 ABSENCE = struct.Struct("=QIII4x")
 ABSENCE_OFFSET = TREE_RECORD.size + TREE_NODES * TREE_NODE.size
 

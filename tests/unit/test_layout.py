@@ -163,7 +163,7 @@ def test_an_absence_has_the_compilers_layout(compiled: dict[str, int]) -> None:
     fields = ["since_ns", "node", "is_wait", "has_text"]
     assert _positions(layout.ABSENCE, 4) == [compiled[f"absence.{name}"] for name in fields]
     assert layout.ABSENCE.size == compiled["absence size"]
-    assert layout.ABSENCE_OFFSET == compiled["absence offset"]
+    assert compiled["absence offset"] == layout.ABSENCE_OFFSET
 
 
 def test_keys_are_at_the_compilers_offsets(compiled: dict[str, int]) -> None:
