@@ -1,8 +1,8 @@
 """Give the execution of a prepared statement the text that was prepared. Pure.
 
 PDOStatement carries its text. A mysqli_stmt does not: PHP sends the text to the server and forgets it. But
-most code prepares and executes in one function, and there its text is known. Where a function prepares several
-statements nobody can tell which of them was executed, and none is named.
+most code prepares and executes in one function, and there its text is known. Where a function prepares
+several statements nobody can tell which of them was executed, and none is named.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def test_what_has_become_of_the_request_is_told() -> None:
         ),
         last=1,
     )
-    unknown = {"status": None, "memory_peak": None, "cpu_ns": None}
+    unknown: dict[str, Any] = {"status": None, "memory_peak": None, "cpu_ns": None}
     place = {"function": "PDO::query", "file": "/srv/shop/index.php", "line": 3}
     running = make_breach(state=State.RUNNING, tree=tree, waiting_ns=200_000_000, **unknown)
     told = document(running)
