@@ -91,7 +91,7 @@ def _hot_path(path: list[Step], duration_ns: int, root: str, width: int) -> list
         (f"{format_duration(last.on_ns)} on CPU", ON_STYLE),
         ", ",
         (f"{format_duration(last.off_ns)} waiting", OFF_STYLE),
-        f" in {'1 wait' if last.waits == 1 else f'{last.waits} waits'}",
+        f" in {'1 wait' if last.waits == 1 else f'{last.waits} waits'}" if last.waits else "",
     )
     above = [_indented(Text(f"{ELLIPSIS} {hidden} above", "dim"), table)] if hidden else []
     return [Text("Hot path", "bold"), *above, *map(table.row, lines), _indented(kinds, table)]
