@@ -123,6 +123,8 @@ def _words(details: ErrorDetails, keys: tuple[str, ...], owner: type[BaseModel])
         return f"unknown type {json.dumps(tag)}{_suggestion(tag, expected)}; there are {', '.join(expected)}"
     if details["loc"][-1] == "[key]":
         return "a name consists of a-z, 0-9 and single - or _, at most 32 characters"
+    if kind in ("enum", "literal_error"):
+        return f"must be {context['expected']}"
     if kind == "value_error":
         return str(context["error"])
     message = details["msg"]

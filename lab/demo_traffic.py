@@ -43,7 +43,8 @@ class Page:
 PAGES = (
     Page("home", "GET", "/", 60),
     Page("checkout", "POST", "/checkout?voucher=SECRET", 3, rule="checkout"),
-    Page("shipping", "GET", "/shipping?zip=20095", 3, rule="shipping"),
+    Page("cart", "POST", "/cart?voucher=SECRET", 2, rule="cart"),
+    Page("shipping", "GET", "/shipping?zip=20095", 2, rule="shipping"),
     Page("broken", "POST", "/broken", 2, status=500, rule="errors"),
     Page("orders", "GET", "/orders", 4, rule="orders"),
     Page("report", "GET", "/report", 2, rule="report"),
@@ -53,11 +54,19 @@ PAGES = (
 
 @dataclass(frozen=True, slots=True, order=True)
 class Telling:
-    """That a destination is told of a request by a rule."""
+    """That a destination is told of a request by a rule.
+
+    Attributes:
+        destination: Its name.
+        rule: The rule's name.
+        request_id: The X-Request-ID sent.
+        running: Whether it was told while the request still ran.
+    """
 
     destination: str
     rule: str
     request_id: str
+    running: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ def drive_shop(fpm: PhpFpm, script: Path) -> list[Driven]:
 
 
 def expected(driven: Sequence[Driven], rules: Path) -> Counter[Telling]:
-    """Return what the rules file says is to be told of these requests."""
+    """Return what the rules file says is to be told of these requests once they have ended."""
     document = tomllib.loads(rules.read_text())
     destinations: Mapping[str, Sequence[str]] = {
         rule["name"]: rule["destinations"] for rule in document["rule"]

@@ -39,6 +39,7 @@ class Branch:
         own: Time in it itself, ns.
         below: Time in it and in everything it called, ns.
         all_ns: The same in one figure; in the request itself more, by what is unattributed.
+        waited_for: For what it waited itself, in the longest of its waits; "" if it is not known.
         children: What it called, heaviest first.
     """
 
@@ -48,6 +49,7 @@ class Branch:
     own: Totals = _NONE
     below: Totals = _NONE
     all_ns: int
+    waited_for: str = ""
     children: tuple[Branch, ...] = ()
 
     @property
@@ -78,6 +80,7 @@ def grow(tree: CallTree, title: str) -> Branch:
             own=Totals(node.on_ns, node.off_ns, node.waits),
             below=totals[index],
             all_ns=totals[index].all_ns,
+            waited_for=node.waited_for,
             children=_heaviest_first(below.pop(index, [])),
         )
         below[node.parent].append(branch)

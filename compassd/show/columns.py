@@ -35,7 +35,7 @@ class Columns:
     @classmethod
     def fit(cls, room: int, calls: Sequence[tuple[str, str, str]]) -> Columns:
         """Return the division of room, one column of which is between them, for (guide, name, place) each."""
-        room = max(2, room - 2)
+        room = max(2, room - 1)
         long = max((cell_len(guide + name) for guide, name, _ in calls), default=0)
         brief = max((cell_len(guide + short_name(name)) for guide, name, _ in calls), default=0)
         where = max((cell_len(place) for _, _, place in calls), default=0)
@@ -50,13 +50,18 @@ class Columns:
 
     def name(self, guide: str, name: str) -> str:
         """Return what fits of a name after its guide."""
-        text = Text(short_name(name) if self.short else name)
-        text.truncate(max(1, self.names - cell_len(self.guide(guide))), overflow="ellipsis")
-        return text.plain
+        return cut_right(short_name(name) if self.short else name, self.names - cell_len(self.guide(guide)))
 
     def place(self, place: str) -> str:
         """Return what fits of a place."""
         return cut_left(place, self.places)
+
+
+def cut_right(text: str, columns: int) -> str:
+    """Return the beginning of text that fits in so many columns, at least one; marked if cut."""
+    found = Text(text)
+    found.truncate(max(1, columns), overflow="ellipsis")
+    return found.plain
 
 
 def cut_left(text: str, columns: int) -> str:

@@ -11,21 +11,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Step, Totals
+from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Step, Totals, WaitPlace
 from compassd.calltree_document import parse_call_tree
 from compassd.errors import RecordError
 from compassd.message import TYPE, VERSION
+from compassd.show import fields
 from compassd.show.source import WHOLE, InputError, reason
-from compassd.text import clean_text, shorten
 
 MAX_NODES = 65_536
 """Of one call tree; far more than the kernel keeps for a request."""
 MAX_DEPTH = 1_024
 """Of nested calls, likewise."""
 
-_MAX_TEXT = 1_000  # characters of one name, path or URI
+_TEXTS = ("id", "timestamp", "rule", "severity", "state", "signal", "summary")
 _MAX_TAGS = 100
-_MAX_NUMBER = 2**63 - 1
+_MAX_PLACES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeen:
+    """Where a request that has not finished was seen last.
+
+    Attributes:
+        frame: The function, with the file and line of the user's code.
+        waiting_ns: How long it had been waiting there, ns; None if it did not wait, or if that is not known.
+        waited_for: For what, in the longest of its waits there; "" if it is not known.
+    """
+
+    frame: Frame
+    waiting_ns: int | None
+    waited_for: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +49,12 @@ class BreachDocument:
 
     Attributes:
         id: Of the breach.
-        timestamp: When the request ended, RFC 3339.
+        timestamp: When the request ended, or was told while it ran, RFC 3339.
         rule: Name of the rule.
         severity: The rule's severity.
+        state: What has become of the request: a State, or what a later release calls one.
+        told_running: Whether it was told before, as still running.
+        signal: What killed the worker, such as SIGSEGV.
         summary: The breach in one line.
         method: HTTP method.
         host: The Host header's address.
@@ -52,14 +70,20 @@ class BreachDocument:
         cpu_ns: CPU time, ns; None if it is unknown.
         memory_peak: Bytes; None if it is unknown.
         tags: Set by the application.
+        last_seen: None if the request has finished, or if it is not known.
         call_tree: None if sampling was off.
         hot_path: From the root; empty if sampling was off.
+        top_self: Where most time was spent itself, most first; likewise.
+        wait_places: Where the request waited, longest first; likewise.
     """
 
     id: str
     timestamp: str
     rule: str
     severity: str
+    state: str
+    told_running: bool
+    signal: str
     summary: str
     method: str
     host: str
@@ -75,8 +99,11 @@ class BreachDocument:
     cpu_ns: int | None
     memory_peak: int | None
     tags: tuple[tuple[str, str], ...]
+    last_seen: LastSeen | None
     call_tree: CallTree | None
     hot_path: tuple[Step, ...]
+    top_self: tuple[tuple[Frame, Totals], ...]
+    wait_places: tuple[WaitPlace, ...]
 
     @property
     def title(self) -> str:
@@ -105,27 +132,32 @@ def parse_breach(document: Mapping[str, Any], place: str = WHOLE) -> BreachDocum
             hint="show it with the release of compassd that wrote it, or a later one",
         )
     request, attributes = _object(document, "request", place), _object(document, "attributes", place)
-    duration_ns = _number(request, "duration_ns")
+    duration_ns = fields.number(request, "duration_ns")
     if duration_ns is None:
         raise InputError(f'{place} is not a breach: "request" has no "duration_ns"')
     return BreachDocument(
-        **{name: _text(document, name) for name in ("id", "timestamp", "rule", "severity", "summary")},
-        method=_text(attributes, "http.request.method_original") or _text(attributes, "http.request.method"),
-        host=_text(attributes, "server.address"),
-        path=_text(attributes, "url.path"),
-        status=_number(attributes, "http.response.status_code") or 0,
-        route=_text(attributes, "http.route"),
-        server=_text(attributes, "host.name"),
-        pool=_text(request, "pool"),
-        script=_text(request, "script"),
-        request_id=_text(request, "id"),
-        pid=_number(attributes, "process.pid") or 0,
+        **{name: fields.text(document, name) for name in _TEXTS},
+        told_running=document.get("told_running") is True,
+        method=fields.text(attributes, "http.request.method_original")
+        or fields.text(attributes, "http.request.method"),
+        host=fields.text(attributes, "server.address"),
+        path=fields.text(attributes, "url.path"),
+        status=fields.number(attributes, "http.response.status_code") or 0,
+        route=fields.text(attributes, "http.route"),
+        server=fields.text(attributes, "host.name"),
+        pool=fields.text(request, "pool"),
+        script=fields.text(request, "script"),
+        request_id=fields.text(request, "id"),
+        pid=fields.number(attributes, "process.pid") or 0,
         duration_ns=duration_ns,
-        cpu_ns=_number(request, "cpu_ns"),
-        memory_peak=_number(request, "memory_peak_bytes"),
+        cpu_ns=fields.number(request, "cpu_ns"),
+        memory_peak=fields.number(request, "memory_peak_bytes"),
         tags=_tags(request.get("tags")),
+        last_seen=fields.part(document, "last_seen", place, _last_seen),
         call_tree=_call_tree(document.get("call_tree"), duration_ns, place),
-        hot_path=_hot_path(document.get("hot_path"), place),
+        hot_path=fields.part(document, "hot_path", place, _hot_path) or (),
+        top_self=fields.part(document, "top_self", place, _top_self) or (),
+        wait_places=fields.part(document, "wait_places", place, _wait_places) or (),
     )
 
 
@@ -143,7 +175,8 @@ def _call_tree(value: object, duration_ns: int, place: str) -> CallTree | None:
         raise InputError(f'the "call_tree" of {place} cannot be read: {reason(error)}') from error
     _check(tree, place)
     nodes = (
-        replace(node, frame=_clean(node.frame), waited_for=_safe(node.waited_for)) for node in tree.nodes
+        replace(node, frame=fields.safe_frame(node.frame), waited_for=fields.safe(node.waited_for))
+        for node in tree.nodes
     )
     return replace(tree, nodes=tuple(nodes))
 
@@ -155,7 +188,7 @@ def _check(tree: CallTree, place: str) -> None:
     for node in tree.nodes:
         depths.append(1 if node.parent == NO_PARENT else depths[node.parent] + 1)
         counts += (node.frame.line, *_amounts(node))
-    if not all(0 <= count <= _MAX_NUMBER for count in counts):
+    if not all(0 <= count <= fields.MAX_NUMBER for count in counts):
         raise InputError(f"the call tree of {place} has a number that is negative or too large")
     if max(depths, default=0) > MAX_DEPTH:
         raise InputError(f"the call tree of {place} is {max(depths)} calls deep; at most {MAX_DEPTH}")
@@ -165,54 +198,38 @@ def _amounts(times: Node | Totals) -> tuple[int, int, int]:
     return times.on_ns, times.off_ns, times.waits
 
 
-def _hot_path(value: object, place: str) -> tuple[Step, ...]:
-    if value is None:
-        return ()
-    try:
-        if not isinstance(value, list) or len(value) > MAX_DEPTH:
-            raise TypeError("not a list, or too long")  # noqa: TRY301 - one message for all that can be wrong
-        steps: list[Step] = []
-        for step in value:
-            steps.append(_step(step, steps[-1].place if steps else None))
-        return tuple(steps)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f'the "hot_path" of {place} cannot be read: {reason(error)}') from error
+def _hot_path(value: object) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for item in fields.items(value, MAX_DEPTH):
+        called, share = fields.frame(item), float(item["share"])
+        if not 0 <= share <= fields.MAX_NUMBER:
+            raise ValueError("share is negative or too large")
+        place = called
+        if not called.file and steps:
+            # An internal function has no place of its own; it is where it is called.
+            above = steps[-1].place
+            place = Frame(called.function, above.file, above.line)
+        steps.append(Step(called, place, fields.times(item), share, fields.waited_for(item)))
+    return tuple(steps)
 
 
-def _step(step: Mapping[str, Any], above: Frame | None) -> Step:
-    times = Totals(int(step["on_cpu_ns"]), int(step["off_cpu_ns"]), int(step["waits"]))
-    line, share = int(step["line"]), float(step["share"])
-    if not all(0 <= number <= _MAX_NUMBER for number in (line, share, *_amounts(times))):
-        raise ValueError("a number is negative or too large")
-    frame = _clean(Frame(str(step["function"]), str(step["file"]), line))
-    # An internal function has no place of its own; it is where it is called.
-    place = frame if frame.file or above is None else Frame(frame.function, above.file, above.line)
-    return Step(frame, place, times, share, _safe(str(step.get("waited_for", ""))))
+def _top_self(value: object) -> tuple[tuple[Frame, Totals], ...]:
+    return tuple((fields.frame(item), fields.times(item)) for item in fields.items(value, _MAX_PLACES))
 
 
-def _clean(frame: Frame) -> Frame:
-    return Frame(_safe(frame.function), _safe(frame.file), frame.line)
+def _wait_places(value: object) -> tuple[WaitPlace, ...]:
+    found = fields.items(value, _MAX_PLACES)
+    return tuple(WaitPlace(fields.frame(item), fields.times(item), fields.waited_for(item)) for item in found)
 
 
-def _safe(text: str) -> str:
-    return clean_text(shorten(text, _MAX_TEXT))
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    return _safe(value) if isinstance(value, str) else ""
-
-
-def _number(fields: Mapping[str, Any], name: str) -> int | None:
-    value = fields.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value <= _MAX_NUMBER else None
+def _last_seen(value: Mapping[str, Any]) -> LastSeen:
+    waiting_ns = None if value["waiting_ns"] is None else fields.amount(value, "waiting_ns")
+    return LastSeen(fields.frame(value), waiting_ns, fields.waited_for(value))
 
 
 def _tags(value: object) -> tuple[tuple[str, str], ...]:
     tags = value if isinstance(value, dict) else {}
-    return tuple((_safe(name), _text(tags, name)) for name in list(tags)[:_MAX_TAGS])
+    return tuple((fields.safe(name), fields.text(tags, name)) for name in list(tags)[:_MAX_TAGS])
 
 
 def _object(document: Mapping[str, Any], name: str, place: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Folded stacks: the input of flamegraph.pl, inferno, speedscope and most other viewers.
 
 A line is a stack, root first, frames separated by semicolons, then a space and its own time in microseconds.
-Stacks that differ only by line numbers are one, which is what those viewers expect.
+Stacks that differ only by line numbers, or by what they waited for, are one, which is what those viewers
+expect.
 """
 
 from __future__ import annotations

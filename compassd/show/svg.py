@@ -25,6 +25,7 @@ FOOTER_PX = 12
 ROW_PX = 20
 
 _MAX_SUBTITLE = 160
+_MAX_WAITED_FOR = 200  # characters in a box; the details have all of it
 # XML 1.0 has no way to write these, escaped or not.
 _NO_XML = re.compile("[\ufffe\uffff]")
 
@@ -77,6 +78,7 @@ def _label(branch: Branch, whole_ns: int) -> str:
         short_name(branch.name) if branch.is_call else branch.name,
         f"{file}:{branch.frame.line}" if file else "",
         f"{percent(branch.all_ns, whole_ns)}{waits}",
+        shorten(branch.waited_for, _MAX_WAITED_FOR),
     )
     return "  ".join(part for part in parts if part)
 
@@ -96,7 +98,8 @@ def _details(branch: Branch, whole_ns: int) -> str:
         f"({_waits(branch)})"
     )
     itself = f"in itself {format_duration(own.all_ns)}" if branch.children and branch.is_call else ""
-    return "\n".join(part for part in (branch.name, place(branch.frame), times, itself) if part)
+    waited_for = branch.waited_for and f"waited for {branch.waited_for}"
+    return "\n".join(part for part in (branch.name, place(branch.frame), times, itself, waited_for) if part)
 
 
 def _facts(root: Branch) -> str:

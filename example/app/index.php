@@ -16,6 +16,7 @@ spl_autoload_register(static function (string $class): void {
 $pages = [
     '/' => static fn () => (new HomePage())->show(),
     '/orders' => static fn () => (new OrderHistory(Database::open()))->show(),
+    '/cart' => static fn () => (new Cart(Database::open(), new AuditLog()))->add(),
     '/checkout' => static fn () => (new Checkout(new PaymentProvider()))->submit(),
     '/report' => static fn () => (new SalesReport())->build(),
     '/export' => static fn () => (new CatalogueExport())->collect(),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from compassd.errors import RecordError
 from compassd.kernel import layout
 from compassd.kernel.program import UNLIMITED
+from lab.kernel_records import request_record
 
 _PROGRAM = r"""
 #include <stddef.h>
@@ -192,38 +193,8 @@ def test_constants_are_the_headers(compiled: dict[str, int]) -> None:
     assert compiled["unlimited"] == UNLIMITED
 
 
-def _record(**changes: object) -> bytes:
-    values: dict[str, object] = {
-        "kind": layout.RECORD_REQUEST,
-        "pid": 42,
-        "functions_lost": 7,
-        "start_seen": 1,
-        "signal": 0,
-        "version": layout.ABI_VERSION,
-        "size": 0,
-        "start_ns": 1_000,
-        "duration_ns": 2_000,
-        "cpu_ns": 300,
-        "memory_peak": 4096,
-        "flags": 0,
-        "status": 200,
-        "uri_length": 5,
-        "tag_count": 0,
-        "id": b"abc\0rest of an earlier request",
-        "method": b"GET\0",
-        "host": b"example.com\0",
-        "pool": b"www\0",
-        "uri": b"/a?b=c\0",
-        "script": b"/srv/index.php\0",
-        "transaction": b"\0",
-        "tags": b"",
-    }
-    values.update(changes)
-    return layout.REQUEST_RECORD.pack(*values.values())
-
-
 def test_decodes_a_request() -> None:
-    record = layout.decode_request(_record() + b"\0" * 8, clock_offset_ns=10_000)
+    record = layout.decode_request(request_record() + b"\0" * 8, clock_offset_ns=10_000)
     request = record.request
     assert (request.pid, request.start_ns, request.started_at) == (42, 1_000, 11_000)
     assert (request.duration_ns, request.cpu_ns, request.memory_peak) == (2_000, 300, 4096)
@@ -235,14 +206,14 @@ def test_decodes_a_request() -> None:
 
 
 def test_cpu_time_of_a_late_request_is_unknown() -> None:
-    record = layout.decode_request(_record(flags=layout.REQUEST_LATE, cpu_ns=0, start_seen=0), 0)
+    record = layout.decode_request(request_record(flags=layout.REQUEST_LATE, cpu_ns=0, start_seen=0), 0)
     assert record.request.cpu_ns is None
     assert not record.start_seen
 
 
 @pytest.mark.parametrize("kind", [layout.RECORD_DIED, layout.RECORD_RUNNING])
 def test_what_is_known_only_at_the_end_is_unknown_without_one(kind: int) -> None:
-    record = layout.decode_request(_record(kind=kind, flags=layout.REQUEST_LATE, signal=11), 0)
+    record = layout.decode_request(request_record(kind=kind, flags=layout.REQUEST_LATE, signal=11), 0)
     request = record.request
     assert (request.status, request.memory_peak, request.cpu_ns) == (None, None, None)
     assert (request.duration_ns, record.signal) == (2_000, 11)
@@ -260,25 +231,27 @@ def test_a_wait_under_way_is_added_to_its_node() -> None:
 
 def test_flags_are_told() -> None:
     flags = layout.REQUEST_URI_CUT | layout.REQUEST_FUNCTION_PROBES
-    record = layout.decode_request(_record(flags=flags), 0)
+    record = layout.decode_request(request_record(flags=flags), 0)
     assert record.request.uri_cut
     assert record.function_probes
 
 
 def test_tags_are_only_those_counted() -> None:
     tags = layout.TAG.pack(b"plan\0xx", b"gold") + layout.TAG.pack(b"stale", b"from before")
-    record = layout.decode_request(_record(tags=tags, tag_count=1), 0)
+    record = layout.decode_request(request_record(tags=tags, tag_count=1), 0)
     assert record.request.tags == {"plan": "gold"}
 
 
 def test_a_tag_count_beyond_the_bound_is_harmless() -> None:
-    record = layout.decode_request(_record(tags=layout.TAG.pack(b"a", b"b") * 8, tag_count=2**32 - 1), 0)
+    record = layout.decode_request(
+        request_record(tags=layout.TAG.pack(b"a", b"b") * 8, tag_count=2**32 - 1), 0
+    )
     assert record.request.tags == {"a": "b"}
 
 
 @given(st.binary(max_size=1023))
 def test_any_bytes_in_a_uri_decode_to_one_safe_line(uri: bytes) -> None:
-    text = layout.decode_request(_record(uri=uri + b"\0"), 0).request.uri
+    text = layout.decode_request(request_record(uri=uri + b"\0"), 0).request.uri
     assert text.isprintable() or "\n" not in text
     assert len(text) <= 1024
     assert not any(ord(character) < 32 or ord(character) == 127 for character in text)
@@ -287,12 +260,12 @@ def test_any_bytes_in_a_uri_decode_to_one_safe_line(uri: bytes) -> None:
 @pytest.mark.parametrize("size", [0, 1, layout.REQUEST_RECORD.size - 1])
 def test_a_short_request_record_is_refused(size: int) -> None:
     with pytest.raises(RecordError, match=f"{size} bytes"):
-        layout.decode_request(_record()[:size], 0)
+        layout.decode_request(request_record()[:size], 0)
 
 
 def test_another_version_is_refused() -> None:
     with pytest.raises(RecordError, match="version 99"):
-        layout.decode_request(_record(version=99), 0)
+        layout.decode_request(request_record(version=99), 0)
 
 
 def test_decodes_a_function() -> None:

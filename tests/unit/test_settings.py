@@ -16,6 +16,7 @@ from compassd.settings import (
     load_settings,
     webhook_key,
 )
+from compassd.waits.kinds import TextPolicy
 
 SECRET = "TOPSECRET0123456789"  # noqa: S105 - it must not appear
 KEY = "whsec_" + base64.b64encode(b"k" * 24).decode()
@@ -48,6 +49,9 @@ def test_defaults_need_no_file() -> None:
     assert settings.drain_timeout == 10_000_000_000
     assert settings.queue_size == 10_000
     assert settings.query_strings is False
+    assert settings.wait_texts is TextPolicy.MASKED
+    assert settings.running is True
+    assert settings.running_interval == 1_000_000_000
     assert settings.destinations == {"journal": JournaldSettings(type="journald")}
 
 
@@ -89,6 +93,33 @@ def test_the_environment_wins_over_credentials_and_those_over_the_file(
     assert hook.url.get_secret_value() == "https://environment.example/b"
     assert [secret.get_secret_value() for secret in hook.secret] == [KEY]
     assert (settings.queue_size, settings.rescan_interval) == (8, 60_000_000_000)
+
+
+@pytest.mark.parametrize("policy", list(TextPolicy))
+def test_how_much_is_told_of_texts_can_be_chosen(tmp_path: Path, policy: TextPolicy) -> None:
+    assert load(tmp_path, f'wait_texts = "{policy}"').wait_texts is policy
+
+
+def test_running_requests_can_be_left_alone_or_looked_at_more_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(tmp_path, 'running = false\nrunning_interval = "250ms"')
+    assert (settings.running, settings.running_interval) == (False, 250_000_000)
+    monkeypatch.setenv("COMPASSD_RUNNING", "true")
+    monkeypatch.setenv("COMPASSD_WAIT_TEXTS", "off")
+    settings = load(tmp_path, "running = false")
+    assert (settings.running, settings.wait_texts) == (True, TextPolicy.OFF)
+
+
+def test_what_is_told_of_running_requests_and_texts_is_checked(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path, 'wait_texts = "some"\nrunning = "often"\nrunning_interval = 1\nlog_level = 3'
+    ) == [
+        "compassd.toml: wait_texts: must be 'masked', 'raw' or 'off'",
+        "compassd.toml: running: must be true or false",
+        'compassd.toml: running_interval: 1 is not a duration; write for example "800ms" or "1.5s"',
+        "compassd.toml: log_level: must be 'debug', 'info', 'warning' or 'error'",
+    ]
 
 
 def test_values_that_look_like_numbers_stay_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
+from compassd.breach import State
 from compassd.calltree import NO_PARENT, CallTree, Frame, Node
 from compassd.errors import CompassError
 from compassd.message import encode
 from compassd.show import source
-from compassd.show.document import MAX_DEPTH, MAX_NODES, parse_breach
+from compassd.show.document import MAX_DEPTH, MAX_NODES, LastSeen, parse_breach
 from compassd.show.source import InputError, find_document
 from compassd.text import clean_text
 from lab import hostile
 from lab.call_trees import breach_document, call_trees
 
 EXAMPLE = Path(__file__).parent / "data" / "breach.json"
+SCHEMA = json.loads((files("compassd") / "schemas/breach.schema.json").read_text())
 
 
 def _example() -> dict[str, Any]:
@@ -37,6 +41,10 @@ def _lines(*ids: str) -> bytes:
     )
 
 
+def test_the_example_is_what_is_published() -> None:
+    Draft202012Validator(SCHEMA).validate(_example())
+
+
 def test_the_example_is_read() -> None:
     breach = parse_breach(*find_document(EXAMPLE.read_bytes()))
     assert breach.title == "POST /checkout/confirm"
@@ -44,6 +52,44 @@ def test_the_example_is_read() -> None:
     assert breach.call_tree
     assert breach.call_tree.duration_ns == breach.duration_ns == 1_240_000_000
     assert breach.hot_path[-1].frame.function == "PDOStatement::execute"
+    assert (breach.state, breach.told_running, breach.signal, breach.last_seen) == (
+        "finished",
+        False,
+        "",
+        None,
+    )
+
+
+@given(call_trees())
+def test_the_places_are_those_of_the_tree(tree: CallTree) -> None:
+    breach = parse_breach(json.loads(encode(breach_document(tree))))
+    assert breach.top_self == tuple(tree.top_self(10))
+    assert breach.wait_places == tuple(tree.wait_places(10))
+
+
+@given(call_trees(), st.none() | st.integers(min_value=0, max_value=10**12))
+def test_where_a_request_was_seen_last_comes_back(tree: CallTree, waiting_ns: int | None) -> None:
+    document = breach_document(tree, state=State.RUNNING, waiting_ns=waiting_ns)
+    breach = parse_breach(json.loads(encode(document)))
+    assert breach.state == State.RUNNING
+    seen = tree.last_seen()
+    if seen is None:
+        assert breach.last_seen is None
+    else:
+        assert breach.last_seen == LastSeen(seen.frame, waiting_ns, seen.waited_for)
+
+
+def test_what_killed_a_worker_comes_back() -> None:
+    breach = parse_breach(breach_document(None, state=State.DIED, told_running=True, signal=11))
+    assert (breach.state, breach.told_running, breach.signal) == ("died", True, "SIGSEGV")
+
+
+def test_documents_of_earlier_releases_say_less() -> None:
+    added = {"state", "told_running", "signal", "last_seen", "top_self", "wait_places"}
+    breach = parse_breach({name: value for name, value in _example().items() if name not in added})
+    assert (breach.state, breach.told_running, breach.signal, breach.last_seen) == ("", False, "", None)
+    assert (breach.top_self, breach.wait_places) == ((), ())
+    assert breach.call_tree is not None
 
 
 @given(call_trees())
@@ -153,6 +199,13 @@ _NODE = {"function": "f", "file": "", "line": 0, "parent": None, "on_cpu_ns": 0,
         (_set("hot_path", value={}), '"hot_path".* cannot be read'),
         (_set("hot_path", 0, "share", value=-1), "cannot be read"),
         (_set("hot_path", 0, value={}), "cannot be read"),
+        (_set("top_self", value=5), '"top_self".* cannot be read'),
+        (_set("top_self", 0, "line", value=-1), "line is negative"),
+        (_set("wait_places", value=[{}]), '"wait_places".* cannot be read'),
+        (_set("wait_places", 0, "waits", value=2**70), "waits is negative or too large"),
+        (_set("wait_places", value=[_NODE] * 1_001), "too long"),
+        (_set("last_seen", value="here"), '"last_seen".* cannot be read'),
+        (_set("last_seen", value={"function": "f", "file": "", "line": 0}), "waiting_ns"),
     ],
 )
 def test_a_document_that_cannot_be_shown_is_refused(change: Callable[[Any], None], message: str) -> None:
@@ -164,12 +217,17 @@ def test_a_document_that_cannot_be_shown_is_refused(change: Callable[[Any], None
 
 @given(hostile.texts)
 def test_every_text_is_cleaned_and_bounded(text: str) -> None:
-    tree = CallTree(duration_ns=9, nodes=(Node(Frame(text, text, 1), -1, 1, 1, 1),))
-    document = breach_document(tree, uri=text, method=text, host=text, tags={text: text}, rule=text)
+    tree = CallTree(duration_ns=9, nodes=(Node(Frame(text, text, 1), -1, 1, 1, 1, text),), last=0)
+    fields = {"uri": text, "method": text, "host": text, "tags": {text: text}, "rule": text}
+    document = breach_document(tree, state=State.RUNNING, **fields) | {"state": text, "signal": text}
     breach = parse_breach(json.loads(encode(document)))
     assert breach.call_tree
-    frame = breach.call_tree.nodes[0].frame
-    shown = [breach.path, breach.method, breach.host, breach.rule, breach.summary, frame.function, frame.file]
+    assert breach.last_seen
+    node, last, wait = breach.call_tree.nodes[0], breach.last_seen, breach.wait_places[0]
+    frames = [node.frame, last.frame, breach.top_self[0][0], wait.frame, breach.hot_path[0].frame]
+    shown = [breach.path, breach.method, breach.host, breach.rule, breach.summary]
+    shown += [breach.state, breach.signal, node.waited_for, last.waited_for, wait.waited_for]
+    shown += [name for frame in frames for name in (frame.function, frame.file)]
     for part in [*shown, *(part for tag in breach.tags for part in tag)]:
         assert part == clean_text(part)
         assert len(part) <= 1_000

@@ -20,7 +20,7 @@ TREE = CallTree(
     nodes=(
         Node(Frame("{main}", "/srv/index.php", 3), -1, 10 * MS, 0, 0),
         Node(Frame("Cart::show", "/srv/Cart.php", 42), 0, 20 * MS, 0, 0),
-        Node(Frame("usleep", "", 0), 1, 5 * MS, 600 * MS, 2),
+        Node(Frame("PDO::query", "", 0), 1, 5 * MS, 600 * MS, 2, "SELECT a;b FROM c"),
         Node(Frame("Cart::show", "/srv/Cart.php", 43), 0, 30 * MS, 0, 0),
         Node(Frame("a;b", "", 0), 0, 7 * MS, 0, 0),
     ),
@@ -47,8 +47,8 @@ def test_folded_stacks_read_as_the_calls_were() -> None:
     assert _stacks(folded(grow(TREE, "GET /"))) == {
         main: 10_000,
         f"{main};Cart::show": 50_000,
-        f"{main};Cart::show;usleep": 5_000,
-        f"{main};Cart::show;usleep;(waiting)": 600_000,
+        f"{main};Cart::show;PDO::query": 5_000,
+        f"{main};Cart::show;PDO::query;(waiting)": 600_000,
         f"{main};a:b": 7_000,
         "(other)": 3_000,
         "(unattributed)": 325_000,
@@ -79,12 +79,24 @@ def test_speedscope_has_a_profile_of_each_kind_of_time() -> None:
     assert (document["$schema"], document["name"]) == (SCHEMA, "slow: GET /")
     frames = document["shared"]["frames"]
     assert frames[0] == {"name": "{main}", "file": "/srv/index.php", "line": 3}
-    assert {"name": "usleep", "file": "/srv/Cart.php", "line": 42} in frames
+    query = "PDO::query: SELECT a;b FROM c"
+    assert {"name": query, "file": "/srv/Cart.php", "line": 42} in frames
     wall, on, off = document["profiles"]
     assert [profile["name"] for profile in (wall, on, off)] == ["wall time", "on CPU", "waiting"]
     assert [profile["endValue"] // MS for profile in (wall, on, off)] == [1_000, 75, 600]
     names = [[frames[index]["name"] for index in stack] for stack in off["samples"]]
-    assert (names, off["weights"]) == ([["{main}", "Cart::show", "usleep"]], [600 * MS])
+    assert (names, off["weights"]) == ([["{main}", "Cart::show", query]], [600 * MS])
+
+
+def test_in_speedscope_a_statement_is_one_frame_on_every_path_and_two_are_two() -> None:
+    paths = [(0, "SELECT a"), (1, "SELECT a"), (0, "SELECT b"), (1, "x" * 900)]
+    leaves = [Node(Frame("PDO::query", "/a.php", 1), above, 0, MS, 1, text) for above, text in paths]
+    callers = [Node(Frame(name, "/b.php", 1), -1, 0, 0, 0) for name in ("f", "g")]
+    tree = CallTree(duration_ns=4 * MS, nodes=(*callers, *leaves))
+    document = _profile(speedscope(grow(tree, "GET /"), "x"))
+    names = [frame["name"] for frame in document["shared"]["frames"]]
+    assert sorted(names)[:2] == ["PDO::query: SELECT a", "PDO::query: SELECT b"]
+    assert (len(names), max(map(len, names))) == (5, len("PDO::query: ") + 200)
 
 
 @given(call_trees())

@@ -22,6 +22,7 @@ from lab import hostile
 from lab.call_trees import breach_document, call_trees
 
 EXAMPLE = Path(__file__).parent / "data" / "breach.json"
+SQL = json.loads(EXAMPLE.read_text())["hot_path"][-1]["waited_for"]
 SVG = "{http://www.w3.org/2000/svg}"
 ELEMENTS = {"svg", "style", "script", "rect", "text", "title"}
 ATTRIBUTES = {"x", "y", "width", "height", "class", "overflow"}
@@ -112,7 +113,7 @@ def test_characters_that_xml_cannot_hold_are_replaced() -> None:
     assert label == "a\ufffdb\ufffdc\ufffdd<&>\"'  100.0%"
 
 
-def test_hovering_tells_function_place_share_and_times() -> None:
+def test_hovering_tells_function_place_share_times_and_what_was_waited_for() -> None:
     breach = parse_breach(*find_document(EXAMPLE.read_bytes()))
     assert breach.call_tree
     boxes = _boxes(_parse(svg(grow(breach.call_tree, breach.title), breach.summary)))
@@ -121,8 +122,20 @@ def test_hovering_tells_function_place_share_and_times() -> None:
     assert execute.splitlines()[1:] == [
         "/srv/shop/src/Cart/ProductRepository.php:88",
         "50.5%, 626 ms: 22.0 ms on CPU, 604 ms waiting (212 waits)",
+        f"waited for {SQL}",
     ]
+    (curl,) = (title for title in titles if title.startswith("curl_exec"))
+    assert "waited for" not in curl
     assert any(title.startswith("(unattributed)\n3.0%, 37.0 ms") for title in titles)
+
+
+def test_a_box_has_the_beginning_of_what_was_waited_for_behind_the_rest() -> None:
+    node = Node(Frame("PDO::query", "", 0), -1, 0, 100, 1, "SELECT " + "x" * 900)
+    (_, box) = _boxes(_parse(svg(grow(CallTree(duration_ns=100, nodes=(node,)), "GET /"), "x")))
+    label = box.findtext(f"{SVG}text") or ""
+    assert label.startswith("PDO::query  100.0%, 1 wait  SELECT xxx")
+    assert len(label) < 250
+    assert (box.findtext(f"{SVG}title") or "").endswith("x" * 900)
 
 
 def test_a_box_is_divided_by_the_kinds_of_time() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from compassd.breach import State
 from compassd.calltree import CallTree, Frame, Node
 from compassd.message import encode
 from compassd.show.branches import grow
@@ -92,11 +93,11 @@ def test_only_forks_are_indented() -> None:
 def test_the_example_names_the_culprit_with_its_place() -> None:
     lines = _shown(_example())
     assert any("… 2 above" in line for line in lines)
-    culprit = [line for line in lines if "PDOStatement::execute" in line]
-    assert len(culprit) == 2
-    assert all("src/Cart/ProductRepository.php:88" in line and "50.5%" in line for line in culprit)
-    assert "604 ms" in culprit[1]
-    assert "212" in culprit[1]
+    hot, own, wait, call = (line for line in lines if "PDOStatement::execute" in line)
+    assert all("src/Cart/ProductRepository.php:88" in line for line in (hot, own, wait, call))
+    assert all("50.5%" in line for line in (hot, own, call))
+    assert all("604 ms" in line for line in (own, wait, call))
+    assert all("212" in line for line in (wait, call))
     assert any(line.endswith("(unattributed) 37.0 ms") for line in map(str.rstrip, lines))
     assert any("(other)" in line for line in lines)
     assert any("… 8 more" in line for line in lines)
@@ -106,19 +107,74 @@ def test_without_a_tree_the_facts_and_the_reason_are_shown() -> None:
     document = {**json.loads(EXAMPLE.read_text()), "call_tree": None}
     lines = _shown(parse_breach(document))
     assert any("POST shop.example/checkout/confirm, HTTP 200" in line for line in lines)
-    assert any("PDOStatement::execute" in line for line in lines), "the hot path may be there alone"
+    culprits = [line for line in lines if "PDOStatement::execute" in line]
+    assert len(culprits) == 3, "the hot path and the places may be there alone"
     assert "no call tree" in lines[-1]
-    assert "no call tree" in _shown(parse_breach({**document, "hot_path": None}))[-1]
+    places = dict.fromkeys(("hot_path", "top_self", "wait_places"))
+    lines = _shown(parse_breach({**document, **places}))
+    assert "no call tree" in lines[-1]
+    assert not any("PDOStatement::execute" in line for line in lines)
 
 
-@given(call_trees(), st.integers(min_value=1, max_value=200))
-def test_no_line_is_wider_than_the_terminal(tree: CallTree, width: int) -> None:
-    assert all(cell_len(line) <= width for line in _shown(_breach(tree), width))
+def _waits(lines: list[str]) -> list[str]:
+    start = lines.index("Longest waits")
+    return [line.rstrip() for line in lines[start + 1 : lines.index("", start)]]
+
+
+def test_what_was_waited_for_is_below_the_place() -> None:
+    sql = _example().wait_places[0].waited_for
+    lines = _waits(_shown(_example(), 100))
+    assert [line.split()[:4] for line in lines[:2]] == [
+        ["waiting", "waits", "call", "at"],
+        ["604", "ms", "212", "PDOStatement::execute"],
+    ]
+    assert " ".join(line.strip() for line in lines[2:5]) == sql
+    assert {len(line) - len(line.lstrip()) for line in lines[2:5]} == {lines[0].index("call")}
+    # Of curl_exec it is not known; Redis::get, fsync; the others waited too short to be worth a line.
+    assert [line.split()[3] for line in lines if " ms " in line][1:] == ["curl_exec", "Redis::get", "fsync"]
+    assert lines[-1].strip() == "/srv/shop/var/log/audit.log"
+
+
+def test_a_long_statement_is_cut_with_a_mark() -> None:
+    node = Node(Frame("PDO::query", "", 0), -1, 0, 1_000, 1, "SELECT " + ", ".join(["column"] * 100))
+    lines = _waits(_shown(_breach(CallTree(duration_ns=1_000, nodes=(node,))), 60))[2:]
+    assert len(lines) == 3
+    assert [line.endswith("…") for line in lines] == [False, False, True]
+    assert lines[0].strip().startswith("SELECT column, column,")
+
+
+def test_only_some_places_are_shown() -> None:
+    nodes = tuple(Node(Frame(f"f{n}", "/a.php", n), -1, 0, 100 + n, 1) for n in range(20))
+    lines = _shown(_breach(CallTree(duration_ns=3_000, nodes=nodes)))
+    assert [line.split()[3] for line in _waits(lines)[1:]] == [f"f{n}" for n in range(19, 11, -1)]
+    start = lines.index("Most self time")
+    assert [line.split()[3] for line in lines[start + 2 : lines.index("", start)]] == [
+        f"f{n}" for n in range(19, 14, -1)
+    ]
+
+
+@pytest.mark.parametrize(("width", "shown"), [(80, False), (180, True)])
+def test_the_tree_has_what_was_waited_for_where_there_is_room(width: int, *, shown: bool) -> None:
+    nodes = (
+        Node(Frame("{main}", "/srv/index.php", 3), -1, 0, 0, 0),
+        Node(Frame(r"Shop\Repository::find", "/srv/src/Repository.php", 42), 0, 0, 0, 0),
+        Node(Frame("PDO::query", "", 0), 1, 0, 1_000, 1, "SELECT * FROM product WHERE id = ?"),
+    )
+    lines = _shown(_breach(CallTree(duration_ns=1_000, nodes=nodes)), width)
+    (call,) = (line for line in lines if "↳ PDO::query" in line)
+    assert call.endswith("SELECT * FROM product WHERE id = ?") is shown
+
+
+@given(call_trees(), st.integers(min_value=1, max_value=200), st.sampled_from(State))
+def test_no_line_is_wider_than_the_terminal(tree: CallTree, width: int, state: State) -> None:
+    breach = parse_breach(json.loads(encode(breach_document(tree, state=state, waiting_ns=5))))
+    assert all(cell_len(line) <= width for line in _shown(breach, width))
 
 
 @given(call_trees(hostile.texts), hostile.texts)
 def test_hostile_text_does_nothing_to_the_terminal(tree: CallTree, text: str) -> None:
-    document = breach_document(tree, uri=text, method=text, pool=text, tags={text: text}, rule=text)
+    fields = {"uri": text, "method": text, "pool": text, "tags": {text: text}, "rule": text}
+    document = breach_document(tree, state=State.RUNNING, waiting_ns=5, **fields)
     for line in _shown(parse_breach(json.loads(encode(document))), 100):
         assert line == clean_text(line)
         assert cell_len(line) <= 100

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compassd.breach import Breach, Excess, Metric
+from compassd.breach import Breach, Excess, Metric, State
 from compassd.calltree import CallTree, Frame, Node
 from compassd.destinations.slack_payload import code, payload, plain
 from lab.breaches import make_breach
@@ -18,6 +18,8 @@ from lab.slack_rules import refusal, violations
 from lab.slack_rules import texts as texts_of
 from lab.slack_text import render
 
+MS = 1_000_000
+UNKNOWN: dict[str, Any] = {"status": None, "memory_peak": None, "cpu_ns": None}
 OUTSIDE_CODE = re.compile(r"[A-Za-z0-9\s*%.,()?…-]*:?[A-Za-z0-9\s*%.,()?…-]*")
 ENTITY_CUT = re.compile(r"&(?!(?:amp|lt|gt);)")
 
@@ -154,3 +156,100 @@ def test_where_the_time_went_is_a_few_lines_with_the_place_and_the_kind_of_time(
 
 def test_without_a_call_tree_nothing_is_said_of_it() -> None:
     assert "Where the time went" not in json.dumps(payload(make_breach()))
+
+
+def _tree(*waits: tuple[str, int, int], last: int = 1) -> CallTree:
+    """Return the tree of a page with those waits: what for, how long in ms, and how many."""
+    main = Node(Frame("{main}", "/srv/shop/src/Repo.php", 42), -1, 0, 0, 0)
+    calls = [Node(Frame("PDO::query", "", 0), 0, 0, ms * MS, count, text) for text, ms, count in waits]
+    return CallTree(duration_ns=1_000 * MS, nodes=(main, *calls), last=last)
+
+
+def _shown(**fields: Any) -> list[str]:  # noqa: ANN401 - as make_breach
+    return render(payload(make_breach(**fields))).splitlines()
+
+
+def test_a_running_request_is_told_with_where_it_is_now() -> None:
+    tree = _tree(("SELECT * FROM product WHERE id = ?", 900, 1))
+    message = payload(
+        make_breach(state=State.RUNNING, tree=tree, waiting_ns=320 * MS, uri="/cart", **UNKNOWN)
+    )
+    assert message["text"].startswith("checkout: POST /cart still runs after 1.24 s, budget 800 ms")
+    lines = render(message).splitlines()
+    assert lines[:3] == [
+        "🟠 checkout is over budget and still running",
+        "  POST /cart",
+        "  Now: waiting for 320 ms in PDO::query src/Repo.php:42 SELECT * FROM product WHERE id = ?",
+    ]
+    # Nothing is made up of what is known at the end only.
+    labels = {line.split(":")[0].strip() for line in lines}
+    assert "Time" in labels
+    assert not labels & {"Status", "CPU time", "Peak memory"}
+
+
+def test_of_one_that_computes_it_is_not_said_what_it_once_waited_for() -> None:
+    tree = _tree(("SELECT 1", 10, 1))
+    lines = _shown(state=State.RUNNING, tree=tree, **UNKNOWN)
+    assert "  Now: in PDO::query src/Repo.php:42" in lines
+    assert not any("SELECT" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("signal", "end"), [(11, "its worker was killed by SIGSEGV"), (0, "its worker exited")]
+)
+def test_a_worker_that_died_is_told_with_what_killed_it_and_where(signal: int, end: str) -> None:
+    tree = _tree(("SELECT 1", 10, 1))
+    lines = _shown(state=State.DIED, signal=signal, tree=tree, excesses=(), uri="/cart", **UNKNOWN)
+    assert lines[0] == f"🟠 checkout never ended: {end}"
+    assert "  Last seen: in PDO::query src/Repo.php:42" in lines
+    assert "  Time: 1.24 s" in lines
+
+
+def test_without_a_tree_nothing_is_said_of_where_it_was() -> None:
+    for state in (State.RUNNING, State.DIED):
+        lines = _shown(state=state, **UNKNOWN)
+        assert not any(line.strip().startswith(("Now", "Last seen")) for line in lines)
+
+
+def test_a_request_that_was_told_before_has_ended() -> None:
+    lines = _shown(told_running=True, tree=_tree(("SELECT 1", 10, 1)))
+    assert lines[0] == "🟠 checkout was over budget and has ended"
+    assert not any(line.strip().startswith(("Now", "Last seen")) for line in lines)
+
+
+def test_what_it_waited_for_is_a_few_places_that_count() -> None:
+    tree = _tree(
+        ("SELECT a", 500, 212),
+        ("", 200, 20),
+        ("SELECT b", 100, 1),
+        ("SELECT c", 60, 1),
+        ("SELECT d", 10, 1),
+    )
+    (section,) = [text for text in texts_of(payload(make_breach(tree=tree))) if "What it waited for" in text]
+    assert section.splitlines() == [
+        "*What it waited for*",
+        "212 waits, 500 ms in `PDO::query` `src/Repo.php:42`",
+        "`SELECT a`",
+        "20 waits, 200 ms in `PDO::query` `src/Repo.php:42`",
+        "1 wait, 100 ms in `PDO::query` `src/Repo.php:42`",
+        "`SELECT b`",
+    ]
+
+
+def test_waits_that_say_nothing_new_have_no_section() -> None:
+    # One wait of which nobody knows what for is where the hot path ends anyway.
+    assert "What it waited for" not in json.dumps(payload(make_breach(tree=_tree(("", 900, 1)))))
+
+
+def test_a_statement_cannot_act_and_is_cut() -> None:
+    statement = "SELECT '`<!channel>' @here " + "x" * 900
+    tree = _tree((statement, 900, 1))
+    for state in State:
+        breach = make_breach(tree=tree, state=state, waiting_ns=5 * MS if state is State.RUNNING else None)
+        check(breach)
+        shown = [text for text in texts_of(payload(breach)) if "SELECT" in text]
+        assert len(shown) == (2 if state is State.RUNNING else 1)
+        for text in shown:
+            assert "`SELECT '\u02cb&lt;!channel&gt;' @\N{WORD JOINER}here xxx" in text
+            assert text.endswith("x…`")
+            assert len(text) < 400

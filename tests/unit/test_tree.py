@@ -10,10 +10,10 @@ from compassd.kernel import layout
 from compassd.kernel.program import Symbol
 from compassd.kernel.texts import RawText
 from compassd.kernel.tree import TreeReader
+from lab.kernel_records import OTHER, RawNode, tree_record
 
 PERIOD = 10
 ROOT = layout.NO_PARENT
-OTHER = (0, 0, 0, 0, 0, ROOT)
 
 NAMES = {
     1: Symbol("", "", "/index.php", 2),
@@ -24,16 +24,6 @@ NAMES = {
     6: Symbol("{closure}", "", "/index.php", 2),
 }
 
-# symbol, off_ns, line, ticks, waits, parent
-RawNode = tuple[int, int, int, int, int, int]
-
-
-def _record(*nodes: RawNode, count: int | None = None, last: int = 0) -> bytes:
-    header = layout.TREE_RECORD.pack(
-        layout.RECORD_TREE, 42, 1_000, 77, 5, 2, len(nodes) if count is None else count, 9, last
-    )
-    return header + b"".join(layout.TREE_NODE.pack(*node) for node in nodes)
-
 
 def _show(scope: str, function: str, text: RawText) -> str:
     return f"{scope}::{function}: {text.raw.decode()}{'...' if text.is_cut else ''}"
@@ -43,7 +33,7 @@ READER = TreeReader(PERIOD, NAMES.get, _show)
 
 
 def _decode(*nodes: RawNode, duration: int = 1_000, texts: dict[int, RawText] | None = None) -> CallTree:
-    return READER.read(_record(OTHER, *nodes), duration, texts or {})
+    return READER.read(tree_record(OTHER, *nodes), duration, texts or {})
 
 
 def test_a_tree_has_names_places_and_times() -> None:
@@ -95,7 +85,7 @@ def test_a_function_whose_names_are_not_known_keeps_its_time() -> None:
 
 
 def test_what_found_no_room_is_told() -> None:
-    record = _record((0, 300, 0, 2, 9, ROOT), (1, 0, 1, 0, 0, ROOT))
+    record = tree_record((0, 300, 0, 2, 9, ROOT), (1, 0, 1, 0, 0, ROOT))
     assert READER.read(record, 1_000, {}).other == Totals(40, 300, 9)
 
 
@@ -118,13 +108,13 @@ def test_of_two_texts_at_one_place_that_of_the_longer_wait_is_told() -> None:
 
 def test_the_place_seen_last_is_known() -> None:
     closures = ((5, 1, 7, 0, 1, ROOT), (6, 2, 7, 0, 1, ROOT), (3, 3, 0, 0, 1, 2))
-    assert READER.read(_record(OTHER, *closures, last=3), 100, {}).last == 1
-    assert READER.read(_record(OTHER, *closures, last=2), 100, {}).last == 0
-    assert READER.read(_record(OTHER, *closures, last=0), 100, {}).last == NO_PARENT
+    assert READER.read(tree_record(OTHER, *closures, last=3), 100, {}).last == 1
+    assert READER.read(tree_record(OTHER, *closures, last=2), 100, {}).last == 0
+    assert READER.read(tree_record(OTHER, *closures, last=0), 100, {}).last == NO_PARENT
 
 
 def test_bytes_behind_the_last_node_are_ignored() -> None:
-    record = _record(OTHER, (1, 5, 1, 0, 0, ROOT)) + b"\xff" * 40
+    record = tree_record(OTHER, (1, 5, 1, 0, 0, ROOT)) + b"\xff" * 40
     assert len(READER.read(record, 10, {}).nodes) == 1
 
 
@@ -132,14 +122,14 @@ def test_bytes_behind_the_last_node_are_ignored() -> None:
     "record",
     [
         b"",
-        _record(OTHER)[:20],
-        _record(OTHER, count=0),
-        _record(OTHER, count=2),
-        _record(OTHER, count=layout.TREE_NODES + 1) + b"\0" * 20_000,
-        _record(OTHER, (1, 0, 0, 0, 0, 1)),
-        _record(OTHER, (1, 0, 0, 0, 0, 0)),
-        _record(OTHER, (1, 0, 0, 0, 0, 7)),
-        _record(OTHER, (1, 0, 0, 0, 0, ROOT), last=2),
+        tree_record(OTHER)[:20],
+        tree_record(OTHER, count=0),
+        tree_record(OTHER, count=2),
+        tree_record(OTHER, count=layout.TREE_NODES + 1) + b"\0" * 20_000,
+        tree_record(OTHER, (1, 0, 0, 0, 0, 1)),
+        tree_record(OTHER, (1, 0, 0, 0, 0, 0)),
+        tree_record(OTHER, (1, 0, 0, 0, 0, 7)),
+        tree_record(OTHER, (1, 0, 0, 0, 0, ROOT), last=2),
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(record: bytes) -> None:
