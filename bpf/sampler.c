@@ -20,10 +20,9 @@ BPF_HASH(tasks, u64, u32, COMPASS_PROCESSES);
 #define BUSY_SLOTS 4096
 BPF_ARRAY(busy, u32, BUSY_SLOTS);
 
-/* The second and the third stage of a walk, for each of the programs that begin one. */
+/* The second and the third stage of a walk, for clock and tracepoints each. */
 BPF_PROG_ARRAY(tick_stages, 2);
 BPF_PROG_ARRAY(switch_stages, 2);
-BPF_PROG_ARRAY(signal_stages, 2);
 
 static inline u32 *busy_slot(u64 task)
 {
@@ -161,7 +160,7 @@ static inline void sampler_forget(u32 pid)
  * First stage: collect the frames of the current process, if it is a worker in a request. Returns whether
  * there is a walk to go on with.
  */
-static inline int begin_walk(int memory)
+static inline int begin_walk(u32 is_signal)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct in_flight *flight;
@@ -175,13 +174,14 @@ static inline int begin_walk(int memory)
 	flight = requests.lookup(&pid);
 	if (!flight || !flight->is_walkable || flight->is_finished)
 		return 0;
-	if (memory == WALK_IRQS_OFF && flight->signal)
+	if (flight->signal && !is_signal)
 		return 0;
-	walk = walks.lookup(&memory);
+	walk = this_walk();
 	worker = workers.lookup(&pid);
 	if (!walk || !worker)
 		return 0;
 	end_absence(worker);
+	walk->is_signal = is_signal;
 	walk->begun_ns = bpf_ktime_get_ns();
 	walk->pid = pid;
 	walk->start_ns = flight->start_ns;
@@ -191,9 +191,9 @@ static inline int begin_walk(int memory)
 }
 
 /* Second stage: identify them. */
-static inline int continue_walk(int memory)
+static inline int continue_walk(void)
 {
-	struct walk *walk = walks.lookup(&memory);
+	struct walk *walk = this_walk();
 	struct worker *worker;
 	u32 pid;
 
@@ -227,25 +227,23 @@ static inline struct worker *end_walk(struct walk *walk)
 /* The CPU clock has ticked. */
 int on_tick(struct bpf_perf_event_data *ctx)
 {
-	if (may_be_busy(bpf_get_current_task()) && begin_walk(WALK_IRQS_OFF))
+	if (may_be_busy(bpf_get_current_task()) && begin_walk(0))
 		tick_stages.call(ctx, 0);
 	return 0;
 }
 
 int tick_identify(struct bpf_perf_event_data *ctx)
 {
-	if (continue_walk(WALK_IRQS_OFF))
+	if (continue_walk())
 		tick_stages.call(ctx, 1);
 	return 0;
 }
 
 int tick_end(struct bpf_perf_event_data *ctx)
 {
-	int memory = WALK_IRQS_OFF;
+	struct walk *walk = this_walk();
 	struct worker *worker;
-	struct walk *walk;
 
-	walk = walks.lookup(&memory);
 	if (!walk)
 		return 0;
 	worker = end_walk(walk);
@@ -276,29 +274,28 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
 {
 	if (may_be_busy(ctx->args[2]))
 		return_task(ctx->args[2]);
-	if (may_be_busy(ctx->args[1]) && begin_walk(WALK_IRQS_OFF))
+	if (may_be_busy(ctx->args[1]) && begin_walk(0))
 		switch_stages.call(ctx, 0);
 	return 0;
 }
 
 int switch_identify(struct bpf_raw_tracepoint_args *ctx)
 {
-	if (continue_walk(WALK_IRQS_OFF))
+	if (continue_walk())
 		switch_stages.call(ctx, 1);
 	return 0;
 }
 
 int switch_end(struct bpf_raw_tracepoint_args *ctx)
 {
-	int memory = WALK_IRQS_OFF;
+	struct walk *walk = this_walk();
 	struct worker *worker;
-	struct walk *walk;
 
-	walk = walks.lookup(&memory);
 	if (!walk)
 		return 0;
 	worker = end_walk(walk);
-	if (!worker)
+	/* Where a worker is that gets a signal is the last place that is known. */
+	if (!worker || walk->is_signal)
 		return 0;
 	worker->absence.node = walk->node;
 	/* Whoever only had to make room for others is still running (state 0), and does not wait. */
@@ -353,26 +350,7 @@ int on_signal(struct bpf_raw_tracepoint_args *ctx)
 	if (handler)
 		return 0;
 	flight->signal = signal == 9 /* SIGKILL */ && flight->sent ? flight->sent : signal;
-	if (begin_walk(WALK_IRQS_ON))
-		signal_stages.call(ctx, 0);
-	return 0;
-}
-
-int signal_identify(struct bpf_raw_tracepoint_args *ctx)
-{
-	if (continue_walk(WALK_IRQS_ON))
-		signal_stages.call(ctx, 1);
-	return 0;
-}
-
-int signal_end(struct bpf_raw_tracepoint_args *ctx)
-{
-	int memory = WALK_IRQS_ON;
-	struct walk *walk;
-
-	walk = walks.lookup(&memory);
-	/* Where it is now is the last place that is known. */
-	if (walk)
-		end_walk(walk);
+	if (begin_walk(1))
+		switch_stages.call(ctx, 0);
 	return 0;
 }

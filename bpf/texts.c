@@ -177,6 +177,7 @@ static inline void texts_ship(u32 pid, u64 start_ns)
 
 	if (!all)
 		return;
+#pragma nounroll
 	for (i = 0; i < COMPASS_TEXTS; i++) {
 		struct text_record *slot = slot_at(all, i);
 

@@ -102,6 +102,7 @@ static inline void identify_frames(struct worker *worker, struct walk *walk)
 
 	walk->known = 0;
 	walk->is_known = 1;
+#pragma nounroll
 	for (i = 0; i < COMPASS_STACK_DEPTH; i++) {
 		struct frame *frame = frame_at(walk, walk->depth - 1 - i);
 
@@ -155,7 +156,8 @@ static inline void descend(struct worker *worker, struct walk *walk)
 		walk->node = known_at(worker, walk->known - 1)->node;
 	walk->position = walk->known;
 	walk->probes = 0;
-	/* One loop instead of two, one in the other: the verifier would multiply them. */
+/* One loop instead of two, one in the other: the verifier would multiply them. */
+#pragma nounroll
 	for (i = 0; i < PROBES; i++) {
 		struct frame *frame = frame_at(walk, walk->depth - 1 - walk->position);
 		struct known_frame *known = known_at(worker, walk->position);

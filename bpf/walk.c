@@ -4,12 +4,9 @@
  * compass.c.
  *
  * What a walk carries from one frame to the next lives in memory: the verifier forgets what it knew of it,
- * and sees every round of a loop as the same. The memory is one per processor for walks with interrupts off,
- * and another one for those which the clock may interrupt.
+ * and sees every round of a loop as the same. The memory is one per processor: nothing preempts a walk, and
+ * the clock, which may interrupt that of a worker with a signal, leaves such a worker alone.
  */
-
-#define WALK_IRQS_OFF 0
-#define WALK_IRQS_ON 1
 
 /* The part of a zend_execute_data that a walk needs, read in one go, in bytes. */
 #define FRAME_BLOCK 64
@@ -51,7 +48,8 @@ struct walk {
 	u32 position;
 	u32 node;
 	u32 probes;
-	u32 reserved;
+	/* Whether the worker has got a signal that ends it. */
+	u32 is_signal;
 	u64 name, scope, class_name;
 	struct definition definition;
 	u64 id, print;
@@ -83,7 +81,7 @@ struct function_value {
 BPF_TABLE("lru_hash", struct function_key, struct function_value, functions, 65536);
 BPF_TABLE("lru_hash", u64, struct symbol, symbols, 16384);
 BPF_HASH(text_sources, struct text_key, u32, 512);
-BPF_PERCPU_ARRAY(walks, struct walk, 2);
+BPF_PERCPU_ARRAY(walks, struct walk, 1);
 
 static inline u64 mix(u64 hash, u64 value)
 {
@@ -242,6 +240,7 @@ static inline void collect_frames(struct walk *walk, struct tree_record *tree)
 	walk->depth = 0;
 	bpf_probe_read_user(&walk->at, sizeof(walk->at), (void *)walk->layout.current_execute_data);
 	walk->leaf = walk->at;
+#pragma nounroll
 	for (i = 0; i < COMPASS_STACK_DEPTH; i++) {
 		struct frame *frame = frame_at(walk, i);
 
@@ -256,4 +255,11 @@ static inline void collect_frames(struct walk *walk, struct tree_record *tree)
 	}
 	if (walk->at)
 		tree->cut++;
+}
+
+static inline struct walk *this_walk(void)
+{
+	int zero = 0;
+
+	return walks.lookup(&zero);
 }

@@ -49,7 +49,6 @@ SOURCES = ("compass.c", "walk.c", "tree.c", "texts.c", "sampler.c", "requests.c"
 _STAGES = {
     "tick_stages": (bcc.BPF.PERF_EVENT, ("on_tick", "tick_identify", "tick_end")),
     "switch_stages": (bcc.BPF.RAW_TRACEPOINT, ("on_switch", "switch_identify", "switch_end")),
-    "signal_stages": (bcc.BPF.RAW_TRACEPOINT, ("on_signal", "signal_identify", "signal_end")),
 }
 _PERF_TYPE_SOFTWARE, _PERF_COUNT_SW_CPU_CLOCK = 1, 0
 
