@@ -1,0 +1,1 @@
+"""What a request was waiting for."""
