@@ -49,7 +49,7 @@ def _mask_name(name: str) -> str:
 
 def _mask_part(part: str) -> str:
     """Mask what is between two separators of namespaces."""
-    if "@" in part:
+    if "@" in part or _looks_like_base64(part):
         return _MASK
     shown: list[str] = []
     for number, word in enumerate(_WORDS.split(part)):
@@ -65,6 +65,13 @@ def _mask_part(part: str) -> str:
             # The rest may belong to it, as in a UUID or in base64.
             break
     return "".join(shown)
+
+
+def _looks_like_base64(part: str) -> bool:
+    """Tell a part with words and more in it whose words cannot be told from the rest."""
+    words = _WORDS.split(part)[::2]
+    is_mixed = any(not (word.isdecimal() or _is_word(word)) for word in words)
+    return is_mixed and not (part.islower() or part.isupper())
 
 
 def _is_word(text: str) -> bool:

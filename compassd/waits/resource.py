@@ -18,6 +18,7 @@ _BEGIN = re.compile(r"(?<![a-z0-9+.-])(?:(?P<data>data:)|[a-z][a-z0-9+.-]*://)",
 _WRAPPER = re.compile(r"(?:php|file|phar|glob|zip|rar|unix|compress\.\w+)://", re.IGNORECASE)
 _SHELL = "expect://"
 _QUERY = re.compile(r"[?#]")
+_END_OF_HOST = re.compile(r"[/\\?#,;\s]")
 _END_OF_SERVER = re.compile(r"[/\\?#]")
 _SERVER = re.compile(r"(?:[\w.-]*|\[[0-9A-Fa-f:.]+(?:%\w+)?\])(?::[0-9]{0,5})?")
 _BARE_IPV6 = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*")
@@ -60,10 +61,15 @@ def mask_host(text: str, *, cut: bool) -> str:
     begin = _BEGIN.match(text)
     if text.startswith("/") or (begin and _WRAPPER.match(text)):
         return _mask(text, cut=False)
-    scheme = begin[0] if begin else ""
+    scheme = begin[0] if begin and not begin["data"] else ""
     # mysqli keeps a connection to p:host open.
-    server = re.split(r"[/\\?#,;\s]", text[len(scheme) :].rpartition("@")[2], maxsplit=1)[0]
-    return scheme + ("p:" if server.startswith("p:") else "") + _mask_server(server.removeprefix("p:"))
+    persistent = "p:" if text.startswith("p:") else ""
+    authority, *rest = _END_OF_HOST.split(text.removeprefix(scheme).removeprefix(persistent), maxsplit=1)
+    credentials, _, server = authority.rpartition("@")
+    if not credentials and "@" in "".join(rest):
+        # Credentials with a separator in them, or an address with something else behind it.
+        server = MASK
+    return scheme + persistent + _mask_server(server)
 
 
 def _mask(text: str, *, cut: bool) -> str:

@@ -34,10 +34,12 @@ _QUOTED_NAME = re.compile(r'"[A-Za-z_]\w{0,63}"', re.ASCII)
 # Stands for a literal in a skeleton: no text has control characters.
 _LITERAL = "\x01"
 _LITERAL_OR_NAME = re.compile(f"{_LITERAL}|{_QUOTED_NAME.pattern}", re.ASCII)
-# Numbers of every kind: 0xFF, 1.5e3, 1_000.
-_NUMBER = re.compile(r"(?<![\w$:?@#.])\.?[0-9][\w.]*")
-_BLANKS = re.compile(r"\s+")
 _BRACKETED_NAME = re.compile(r"\[[A-Za-z_][\w $]*\]", re.ASCII)
+# Numbers of every kind: 0xFF, 1.5e-3, 1_000. Those in quoted names stay.
+_NUMBER = re.compile(
+    rf"(?P<name>`[^`]*`|{_BRACKETED_NAME.pattern})|(?<![\w$:?@#.])\.?[0-9](?:[eE][+-](?=[0-9])|[\w.])*"
+)
+_BLANKS = re.compile(r"\s+")
 _NUMBER_OF_A_KEYWORD = re.compile(r"(?<=\s)[0-9]\w*")
 # A number in the place of a placeholder: a[:20241231] in PostgreSQL.
 _NUMBER_LIKE_PLACEHOLDER = re.compile(r"[$:?][0-9]{4}")
@@ -73,12 +75,16 @@ def _skeleton(text: str, spans: list[Span]) -> str:
     parts = []
     position = 0
     for span in spans:
-        parts.append(_NUMBER.sub("0", text[position : span.start]))
+        parts.append(_NUMBER.sub(_same_number, text[position : span.start]))
         quoted = text[span.start : span.end]
         parts.append(" " if span.comment else quoted if _QUOTED_NAME.fullmatch(quoted) else _LITERAL)
         position = span.end
-    parts.append(_NUMBER.sub("0", text[position:]))
+    parts.append(_NUMBER.sub(_same_number, text[position:]))
     return _BLANKS.sub(" ", "".join(parts)).lstrip(" ")
+
+
+def _same_number(found: re.Match[str]) -> str:
+    return found["name"] or "0"
 
 
 # The lexer takes a millisecond or two, a program has few different skeletons, and they hold no literals.
