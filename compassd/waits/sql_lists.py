@@ -118,9 +118,7 @@ class _Shortener:
             self._row_end = len(short)
 
     def end(self) -> list[Piece]:
-        if self._open_in_row:
-            del self._short[self._row_end :]
-        elif self._groups:
+        if self._groups:
             self._end_element(self._groups[-1])
         return self._short
 

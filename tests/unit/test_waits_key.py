@@ -19,6 +19,8 @@ RANDOM = random.Random(1)  # noqa: S311
         ("laravel_cache:users_4711", "laravel_cache:users_?"),
         ("laravel_database_laravel_cache_:9f86d081884c7d659a2f", "laravel_database_laravel_cache_:?"),
         ("laravel_session_k3v9aBQ", "?"),
+        ("reset:qwrtpsdfgh", "reset:?"),
+        ("reset:aBcDeFg", "reset:?"),
         ("wp_:posts:123", "wp_:posts:?"),
         ("wp:options:alloptions", "wp:options:alloptions"),
         ("zc:k:69d_CONFIG_GLOBAL", "zc:k:?"),

@@ -76,6 +76,21 @@ def test_what_is_code_to_one_and_a_comment_to_another_may_be_a_literal(text: str
     assert _parts(text) == [(hidden_part, False)]
 
 
+@pytest.mark.parametrize(
+    ("text", "literals"),
+    [
+        # MySQL with ANSI_QUOTES: a backslash escapes in '', not in "". PostgreSQL knows no comments with #.
+        ("\"a\\\", 'it\\'s', b # it's\n, c", ['"a\\"', "'it\\'s', b # it's"]),
+        # MySQL with NO_BACKSLASH_ESCAPES: nowhere.
+        ("'C:\\', a # it's\n, 'b'", ["'C:\\', a # it's", "'b'"]),
+        # PostgreSQL before 9.1: in '', and -- needs no blank.
+        ("'it\\'s', a --it's\n, 'b'", ["'it\\'s', a --it's", "'b'"]),
+    ],
+)
+def test_what_may_be_read_in_several_ways_is_hidden_in_all(text: str, literals: list[str]) -> None:
+    assert _literals(text) == literals
+
+
 @pytest.mark.parametrize("text", ["a = 'b", 'a = "b', "a = 'b' 'c", r"a \b", "a = 'O'Hara', 'b'"])
 def test_what_no_database_could_read_is_not_read(text: str) -> None:
     assert hidden(text, cut=False) is None

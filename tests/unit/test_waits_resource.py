@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +29,7 @@ SHORTEST_PART = 6
         "file:///etc/hosts",
         "/var/www/html/wp-content/plugins/a-b/c_d-1.2.3.min.css",
         "../a/./b.txt",
+        "/srv/metadata:a",
         "",
     ],
 )
@@ -77,6 +80,7 @@ def test_credentials_queries_and_tokens_go(text: str, shown: str) -> None:
         ("http://user:12/34@host/x", "http://***"),
         ("http://user:p?w@host/x", "http://***"),
         ("http://user:1#2@host/x", "http://***"),
+        ("http://user:12/3@host?x", "http://***"),
         ("http://user:pw%40host/x", "http://***"),
         ("http:/user:pw@host/x", "***/x"),
         ("http:user:pw@host/x", "***/x"),
@@ -120,6 +124,7 @@ def test_of_a_text_that_is_cut_the_last_part_goes(text: str, shown: str) -> None
         ("tcp://user:pw@db1:3306", "tcp://db1:3306"),
         ("redis://:pw@cache:6379/0?auth=x", "redis://cache:6379"),
         ("user:p/w@db1", "***"),
+        ("user:12/34@db1", "***"),
         ("tcp://user:p?w@db1", "tcp://***"),
         ("tcp://user:p;w@db1", "tcp://***"),
         ("p:user:pw@db1", "p:db1"),
@@ -201,3 +206,15 @@ def test_no_part_of_a_secret_is_shown_of_a_url_that_is_cut(url: str, data: st.Da
     beginning = url[: data.draw(st.integers(0, len(url)))]
     _assert_no_secret(mask_resource(beginning, cut=True))
     _assert_no_secret(mask_host(beginning, cut=True))
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "a.", "://", "a://", "@", "a@", "a:", "/", "%40", "a1", "=", ";/", "data", "::"]
+)
+def test_no_text_takes_long(text: str) -> None:
+    path = text * (1000 // len(text))
+    begun = time.process_time()
+    for mask in (mask_resource, mask_host):
+        mask(path, cut=False)
+        mask(path, cut=True)
+    assert time.process_time() - begun < 1.0

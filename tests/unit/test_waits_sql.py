@@ -3,8 +3,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from compassd.waits.sql import mask_sql
 
@@ -139,6 +137,7 @@ def test_a_minus_is_a_sign_or_an_operator(text: str, shape: str) -> None:
         ("SELECT a FROM b WHERE c = 'd", "SELECT a FROM b WHERE c = ?…"),
         ("SELECT a FROM b WHERE c = 'O'Hara' AND d = 'e'", "SELECT a FROM b WHERE c = ?…"),
         ("SELECT a FROM b WHERE c = 'O'Hara' AND d = 'O'Hara'", "SELECT a FROM b WHERE c = ?…"),
+        ("SELECT a FROM b WHERE c = 'O'Hara Smith's' OR d", "SELECT a FROM b WHERE c = ?…"),
         # Oracle's, in which a quote needs no escape.
         ("SELECT a, q'[it's not my dog's]' FROM b", "SELECT a, q…"),
         # MySQL executes it: its end is where it seems to be, or in the string.
@@ -150,6 +149,11 @@ def test_a_minus_is_a_sign_or_an_operator(text: str, shape: str) -> None:
         ("SELECT a /* b /* c */ d */ FROM e", "SELECT a ? FROM e"),
         ("SELECT a FROM b WHERE c = '\x00' AND d = 1", "SELECT a FROM b WHERE c = ?…"),
         ("SELECT a, `it's`, b", "SELECT a…"),
+        ("SELECT a[it's], b", "SELECT a[it…"),
+        ("SELECT a, \N{EURO SIGN}1, b", "SELECT a…"),
+        # Numbers where the lexer sees none.
+        ("SELECT a[:20241231], b[1:2]", "SELECT a[?], b[?:?]"),
+        ("SELECT a AS go 4711", "SELECT a AS go ?"),
         ("\x01", "…"),
         ("", ""),
         (" ; ", ""),
@@ -169,6 +173,7 @@ def test_in_doubt_the_shape_ends(text: str, shape: str) -> None:
         ("SELECT a FROM b WHERE c = 'd\\", "SELECT a FROM b WHERE c = ?…"),
         ("SELECT a FROM b WHERE c = 12", "SELECT a FROM b WHERE c =…"),
         ("SELECT a FROM b WHERE c IN (1, 2, 3", "SELECT a FROM b WHERE c IN (?…"),
+        ("SELECT a FROM b WHERE c IN ('1', '2', '3", "SELECT a FROM b WHERE c IN (?…"),
         ("SELECT a FROM b WHERE c IN (1, 2, 3, ", "SELECT a FROM b WHERE c IN (?…"),
         ("INSERT INTO a VALUES (1, 'x'), (2, 'y'), (3, 'z", "INSERT INTO a VALUES (?, ?)…"),
         ("INSERT INTO a VALUES (1, 'x'), (2, 'y'),", "INSERT INTO a VALUES (?, ?)…"),
@@ -176,18 +181,13 @@ def test_in_doubt_the_shape_ends(text: str, shape: str) -> None:
         ("SELECT a, $b$ c", "SELECT a, ?…"),
         # It is not known yet whether a backslash escapes.
         (r"SELECT a, 'it\'s', b, ", "SELECT a, ?…"),
+        # Nor whether it is one: the second byte of a character in GBK.
+        ("SELECT 'it\\'s', '\ufffd\\', ' secret', ", "SELECT ?…"),
         ("", "…"),
     ],
 )
 def test_of_a_text_that_is_cut_the_beginning_stays(text: str, shape: str) -> None:
     assert mask_sql(text, cut=True) == shape
-
-
-@given(st.text(alphabet=st.sampled_from("aB1 ,.()=+*?:$@%;'\"`")), st.booleans())
-@settings(max_examples=500, deadline=None)
-def test_a_shape_is_its_own_shape(text: str, cut: bool) -> None:  # noqa: FBT001
-    shape = mask_sql(text, cut=cut).rstrip("…;, ")
-    assert mask_sql(shape, cut=False).rstrip("…;, ") == shape
 
 
 @pytest.mark.parametrize(
