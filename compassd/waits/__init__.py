@@ -1,1 +1,1 @@
-"""What requests wait for: where its text is found, and what of it may be told."""
+"""What a request was waiting for."""
