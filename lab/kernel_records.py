@@ -100,9 +100,8 @@ class Maps:
 
     requests: Map = field(default_factory=Map)
     starts: Map = field(default_factory=Map)
-    trees: Map = field(default_factory=Map)
+    workers: Map = field(default_factory=Map)
     texts: Map = field(default_factory=Map)
-    absent: Map = field(default_factory=Map)
 
     def __call__(self, name: str) -> Map:
         """Return a map."""
@@ -122,6 +121,10 @@ class Maps:
         record = request_record(**{**at_start, "pid": pid, "start_ns": start_ns, **changes})
         self.starts.entries[pid] = record[layout.RECORD_HEAD.size :]
 
+    def keep_tree(self, pid: int, tree: bytes) -> None:
+        """Give a worker, which is on the processor, a tree."""
+        self.workers.entries[pid] = tree.ljust(layout.ABSENCE_OFFSET + layout.ABSENCE.size, b"\0")
+
     def end(self, pid: int) -> None:
         """Let the request of a worker end."""
         self.requests.entries[pid].is_finished = 1
@@ -129,11 +132,9 @@ class Maps:
     def leave(
         self, pid: int, since_ns: int, *, node: int, is_wait: bool = True, has_text: bool = False
     ) -> None:
-        """Take a worker off the processor, at a node of its tree."""
-        # The key is the address of its task.
-        self.absent.entries[0xFFFF_0000 + pid] = SimpleNamespace(
-            since_ns=since_ns, pid=pid, node=node, is_wait=int(is_wait), has_text=int(has_text)
-        )
+        """Take a worker that has a tree off the processor, at a node of it."""
+        absence = layout.ABSENCE.pack(since_ns, node, is_wait, has_text)
+        self.workers.entries[pid] = self.workers.entries[pid][: layout.ABSENCE_OFFSET] + absence
 
     def keep_texts(self, pid: int, pending: bytes, *kept: bytes) -> None:
         """Give a worker's request texts: that of the wait under way, and those of earlier waits."""

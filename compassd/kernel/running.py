@@ -72,10 +72,10 @@ class RunningRequests:
             return Snapshot(None, (), None)
         texts = self._text_records(pid)
         since_ns, node, is_wait, has_text = layout.ABSENCE.unpack_from(raw, layout.ABSENCE_OFFSET)
+        tree = bytearray(raw[: layout.ABSENCE_OFFSET])
         if not since_ns:
-            return Snapshot(raw, _of_request(texts[1:], pid, start_ns), None)
+            return Snapshot(bytes(tree), _of_request(texts[1:], pid, start_ns), None)
         away_ns = max(0, now_ns - since_ns)
-        tree = bytearray(raw)
         layout.add_wait(tree, node, away_ns, waits=is_wait)
         if texts and has_text:
             texts[0] = layout.with_wait(texts[0], away_ns)

@@ -145,15 +145,15 @@ def test_a_path_is_told_of_files_and_streams(
     os.mkfifo(fifo)
     with _after(lambda: fifo.open("w").close()):
         fpm.request(_call("in_fopen", fifo))
-    with _after(lambda: fifo.write_text("x")):
-        fpm.request(_call("in_fread", fifo))
+    with _after(lambda: fifo.write_text("x\n")):
+        fpm.request(_call("in_fgets", fifo))
     with locked.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with _after(lambda: fcntl.flock(lock, fcntl.LOCK_UN)):
             fpm.request(_call("in_flock", locked))
     opened, read, waited = daemon.wait_for_breaches(3)
     assert _place(opened, "fopen")["waited_for"] == str(fifo)
-    assert _place(read, "fread")["waited_for"] == str(fifo)
+    assert _place(read, "fgets")["waited_for"] == str(fifo)
     assert _place(waited, "flock")["waited_for"] == str(locked)
 
 
@@ -163,17 +163,17 @@ def test_an_address_is_told_of_a_socket(php_fpm: PhpFpmFactory, compassd: Compas
 
         def answer() -> None:
             connection, _ = server.accept()
+            # No TLS handshake: the page waits for one.
             time.sleep(WAIT_S)
-            connection.sendall(b"hello\n")
             connection.close()
 
         thread = threading.Thread(target=answer)
         thread.start()
-        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        address = f"ssl://127.0.0.1:{server.getsockname()[1]}"
         php_fpm(workers=1).request(_call("in_stream_socket_client", address))
         thread.join()
     (breach,) = daemon.wait_for_breaches(1)
-    assert _place(breach, "fgets")["waited_for"] == address
+    assert _place(breach, "stream_socket_client")["waited_for"] == address
 
 
 @pytest.mark.parametrize(

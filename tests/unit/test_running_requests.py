@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compassd.kernel import layout
-from compassd.kernel.running import Absence, RunningRequests, Snapshot
+from compassd.kernel.running import RunningRequests, Snapshot
 from compassd.kernel.texts import RawText, decode_texts
 from lab.kernel_records import OTHER, PID, START_NS, Maps, text_record, tree_record
 
@@ -18,13 +18,12 @@ TREE = tree_record(OTHER, NODE, NODE)
 def maps() -> Maps:
     maps = Maps()
     maps.begin(PID, START_NS)
-    maps.trees.entries[PID] = TREE
+    maps.keep_tree(PID, TREE)
     return maps
 
 
 def _snapshot(maps: Maps, now_ns: int = NOW_NS) -> Snapshot:
-    requests = RunningRequests(maps)
-    return requests.snapshot(PID, START_NS, requests.absences().get(PID), now_ns)
+    return RunningRequests(maps).snapshot(PID, START_NS, now_ns)
 
 
 def _texts(snapshot: Snapshot) -> dict[int, tuple[bytes, int]]:
@@ -41,15 +40,6 @@ def test_requests_that_have_ended_do_not_run(maps: Maps) -> None:
     maps.end(43)
     maps.begin(44, 3_000)
     assert RunningRequests(maps).keys() == [(PID, START_NS), (44, 3_000)]
-
-
-def test_workers_off_the_processor_are_found_by_their_process(maps: Maps) -> None:
-    maps.leave(PID, 1_500, node=2, has_text=True)
-    maps.leave(43, 1_600, node=1, is_wait=False)
-    assert RunningRequests(maps).absences() == {
-        PID: Absence(1_500, 2, is_wait=True, has_text=True),
-        43: Absence(1_600, 1, is_wait=False, has_text=False),
-    }
 
 
 def test_what_was_known_at_the_start_is_a_request(maps: Maps) -> None:
@@ -75,13 +65,12 @@ def test_a_request_that_has_ended_since_is_not_known(maps: Maps) -> None:
 
 
 def test_without_a_tree_there_is_nothing_to_see(maps: Maps) -> None:
-    del maps.trees.entries[PID]
-    maps.leave(PID, 1_500, node=1)
+    del maps.workers.entries[PID]
     assert _snapshot(maps) == Snapshot(None, (), None)
 
 
 def test_the_tree_of_another_request_is_not_taken_for_this_ones(maps: Maps) -> None:
-    maps.trees.entries[PID] = tree_record(OTHER, NODE, start_ns=START_NS + 5)
+    maps.keep_tree(PID, tree_record(OTHER, NODE, start_ns=START_NS + 5))
     maps.keep_texts(PID, text_record(b"pending"), text_record(b"kept"))
     assert _snapshot(maps) == Snapshot(None, (), None)
 
@@ -89,7 +78,8 @@ def test_the_tree_of_another_request_is_not_taken_for_this_ones(maps: Maps) -> N
 def test_on_the_processor_the_tree_is_as_it_is_and_nothing_is_pending(maps: Maps) -> None:
     maps.keep_texts(PID, text_record(b"pending", node=1), text_record(b"kept", node=2))
     snapshot = _snapshot(maps)
-    assert (snapshot.tree, snapshot.waiting_ns) == (TREE, None)
+    assert snapshot.tree is not None
+    assert (snapshot.tree[: len(TREE)], snapshot.waiting_ns) == (TREE, None)
     assert _texts(snapshot) == {2: (b"kept", 5)}
 
 
@@ -101,7 +91,7 @@ def test_a_wait_under_way_is_in_the_tree_with_its_text(maps: Maps) -> None:
     assert _node(snapshot.tree, 1) == NODE
     assert _node(snapshot.tree, 2) == (7, 500, 12, 3, 2, layout.NO_PARENT)
     assert _texts(snapshot) == {2: (b"pending", 400), 1: (b"kept", 5)}
-    assert maps.trees.entries[PID] == TREE
+    assert maps.workers.entries[PID].startswith(TREE)
 
 
 def test_of_the_wait_under_way_and_an_earlier_one_at_its_place_the_longer_one_names_it(maps: Maps) -> None:

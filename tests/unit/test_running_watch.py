@@ -40,7 +40,7 @@ def _scan(watch: RunningWatch) -> list[Breach]:
 def _begin(maps: Maps, pid: int, ms_ago: int) -> int:
     start_ns = time.monotonic_ns() - ms_ago * MS
     maps.begin(pid, start_ns)
-    maps.trees.entries[pid] = tree_record(OTHER, NODE, pid=pid, start_ns=start_ns, last=1)
+    maps.keep_tree(pid, tree_record(OTHER, NODE, pid=pid, start_ns=start_ns, last=1))
     return start_ns
 
 
@@ -63,7 +63,7 @@ def test_what_is_within_the_smallest_budget_is_not_read() -> None:
     maps = Maps()
     _begin(maps, 42, ms_ago=0)
     assert _scan(_watch(maps, duration="1h")) == []
-    assert (maps.starts.looked_up, maps.trees.looked_up) == (0, 0)
+    assert (maps.starts.looked_up, maps.workers.looked_up) == (0, 0)
 
 
 def test_without_a_budget_of_time_nothing_is_read() -> None:
@@ -78,7 +78,7 @@ def test_a_request_is_told_once_and_its_start_is_read_once() -> None:
     _begin(maps, 42, ms_ago=3_000)
     watch = _watch(maps)
     assert [len(_scan(watch)) for _ in range(3)] == [1, 0, 0]
-    assert (maps.starts.looked_up, maps.trees.looked_up) == (1, 1)
+    assert (maps.starts.looked_up, maps.workers.looked_up) == (1, 1)
 
 
 def test_the_next_request_of_a_worker_is_another_one() -> None:

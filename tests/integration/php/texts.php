@@ -35,9 +35,9 @@ function in_fopen(string $file): void
     fopen($file, 'r');
 }
 
-function in_fread(string $file): void
+function in_fgets(string $file): void
 {
-    fread($GLOBALS['stream'], 10);
+    fgets($GLOBALS['stream']);
 }
 
 function in_flock(string $file): void
@@ -47,7 +47,7 @@ function in_flock(string $file): void
 
 function in_stream_socket_client(string $address): void
 {
-    fgets(stream_socket_client($address));
+    @stream_socket_client($address);
 }
 
 $argument = $_GET['argument'];
@@ -63,7 +63,7 @@ if (str_starts_with($for, 'in_pdo')) {
         usleep(1000);
     }
 }
-if ($for === 'in_fread') {
+if ($for === 'in_fgets') {
     $stream = fopen($argument, 'r+');
 }
 $for($argument);
