@@ -147,7 +147,9 @@ def check_sums(breach: dict[str, Any]) -> None:
     tree = breach["call_tree"]
     parts = [*tree["nodes"], tree["other"]]
     accounted = sum(part["on_cpu_ns"] + part["off_cpu_ns"] for part in parts) + tree["unattributed_ns"]
-    assert accounted == pytest.approx(breach["request"]["duration_ns"], rel=0.001)
+    duration: int = breach["request"]["duration_ns"]
+    # A worker may lose the processor once more when the duration is taken and the kernel does not know yet.
+    assert 0.999 * duration <= accounted <= 1.001 * duration + 10 * MS
 
 
 def _breach(daemon: Compassd, call: Call) -> dict[str, Any]:
