@@ -13,9 +13,11 @@ PYTHON := .venv/bin/python
 # Where Debian has pydantic 2 and the rest (13), the tests can run on its own packages: PYTEST=pytest-3.
 PYTEST ?= .venv/bin/pytest
 
-# opcache comes with php-cli; systemd is here for its journald, which the tests start privately.
-PACKAGES := php-fpm php-cli php-dev php-sqlite3 php-curl python3-bpfcc python3-systemd python3-venv \
-	build-essential systemtap-sdt-dev clang-format shellcheck bpftrace valgrind libfcgi-bin systemd curl
+# opcache comes with php-cli. The tests start a journald of their own, and a MariaDB: mariadb-server-core has the
+# program without the service.
+PACKAGES := php-fpm php-cli php-dev php-sqlite3 php-curl php-mysql python3-bpfcc python3-systemd python3-venv \
+	build-essential systemtap-sdt-dev clang-format shellcheck bpftrace valgrind libfcgi-bin systemd curl \
+	mariadb-server-core
 
 PHP_VERSIONS = $(sort $(patsubst /usr/bin/php-config%,%,$(wildcard /usr/bin/php-config[0-9]*.[0-9]*)))
 EXTENSIONS = $(PHP_VERSIONS:%=build/php-%/modules/compass.so)

@@ -13,6 +13,7 @@ import pytest
 
 from lab.compassd import Compassd
 from lab.fastcgi import Call
+from lab.php_fpm import PhpFpm
 
 PAGES = Path(__file__).parent / "php"
 
@@ -28,6 +29,9 @@ budget = {{ duration = "100ms" }}
 """
 
 CompassdFactory = Callable[..., Compassd]
+
+# So that a check that fails there says what it compared.
+pytest.register_assert_rewrite("tests.integration.hot")
 
 
 def work(request_id: str = "", **query: str | int) -> Call:
@@ -54,3 +58,18 @@ def compassd(tmp_path: Path, extension: Path) -> Iterator[CompassdFactory]:
             return stack.enter_context(Compassd(directory, **{**defaults, **arguments}))
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, extension: Path) -> Iterator[Compassd]:
+    """A compassd that a file's tests share, if each looks at its own requests only."""
+    directory = tmp_path_factory.mktemp("compassd")
+    with Compassd(directory, extension=[extension], rules=RULES) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def worker(extension: Path) -> Iterator[PhpFpm]:
+    """A PHP-FPM of one worker that a file's tests share."""
+    with PhpFpm(extension=extension, workers=1) as running:
+        yield running
