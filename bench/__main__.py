@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measure(effort: Effort) -> str:
     if os.geteuid() != 0:
         raise BenchError("eBPF takes root; run it as root")
+    machine = describe_machine()
     with built_stand(effort) as stand:
         stand.say(f"MediaWiki {stand.wiki.version} is installed")
         switch = measure_switch_cost(stand)
@@ -59,7 +60,7 @@ def _measure(effort: Effort) -> str:
         overheads = [measure_overhead(stand, configuration) for configuration in configurations()]
         return report(
             Results(
-                machine=describe_machine(),
+                machine=machine,
                 mediawiki=stand.wiki.version,
                 overheads=overheads,
                 bpf_costs=bpf_costs,

@@ -25,6 +25,7 @@ class Machine:
 
     processor: str
     memory: str
+    load: str
     virtualization: str
     kernel: str
     distribution: str
@@ -42,6 +43,7 @@ def describe_machine() -> Machine:
     return Machine(
         processor=f"{model[1] if model else platform.machine()}, {os.cpu_count()} processors",
         memory=f"{memory / _GIB:.0f} GiB",
+        load=f"{os.getloadavg()[0]:.2f}",
         # It answers with status 1 if there is none.
         virtualization=_output(["systemd-detect-virt", "--vm"], allowed=(0, 1)),
         kernel=f"{platform.system()} {platform.release()} {platform.machine()}",

@@ -33,13 +33,16 @@ class Overhead:
 def measure_overhead(stand: Stand, configuration: Configuration) -> Overhead:
     """Measure a configuration against plain PHP."""
     effort = stand.effort
+    count, pairs = effort.rounds, effort.pairs
+    if not configuration.is_near_one:
+        count, pairs = effort.few_rounds, effort.few_pairs
     rounds = []
     with ExitStack() as stack:
         daemon = None
         if configuration.watch:
             daemon = stack.enter_context(watched(stand, configuration.watch))
-        for number in range(effort.rounds if configuration.is_near_one else effort.few_rounds):
-            rounds.append(_round(stand, configuration, is_subject_first=number % 2 == 0))
+        for number in range(count):
+            rounds.append(_round(stand, configuration, pairs, is_subject_first=number % 2 == 0))
             stand.say(f"{configuration.name}: {ratio(rounds[-1]):.4f}")
         if daemon and configuration.watch:
             requests = sum(map(len, rounds)) + len(rounds) * effort.warm_up * len(stand.wiki.pages)
@@ -47,8 +50,8 @@ def measure_overhead(stand: Stand, configuration: Configuration) -> Overhead:
     return Overhead(configuration, estimate_ratio(rounds), rounds)
 
 
-def _round(stand: Stand, configuration: Configuration, *, is_subject_first: bool) -> Round:
-    """Start both servers, and drive them in turn.
+def _round(stand: Stand, configuration: Configuration, pairs: int, *, is_subject_first: bool) -> Round:
+    """Start both servers, and drive them in turn: so many pairs of each page.
 
     Processes differ even if they do the same, by where their memory happens to be: hence the rounds. Which of
     the two is started first, and which is asked first, must make no difference.
@@ -64,7 +67,7 @@ def _round(stand: Stand, configuration: Configuration, *, is_subject_first: bool
             stack.enter_context(server)
         workers = [Worker(server, stand.processor) for server in (control, subject)]
         stand.warm_up(*workers)
-        return [_pair(stand, workers, page) for _ in range(stand.effort.pairs) for page in stand.wiki.pages]
+        return [_pair(stand, workers, page) for _ in range(pairs) for page in stand.wiki.pages]
 
 
 def _pair(stand: Stand, workers: Sequence[Worker], page: str) -> Pair:

@@ -66,7 +66,7 @@ def ratio(pairs: Round) -> float:
 
 
 def estimate_ratio(rounds: Sequence[Round]) -> Estimate:
-    """Return the mean of the rounds' ratios.
+    """Return the mean of the rounds' ratios, without the greatest and the least tenth.
 
     The interval is bootstrapped, over rounds and over the pairs of each: two processes of one configuration
     differ by some tenths of a percent for as long as they live, so pairs of one round are not independent.
@@ -75,9 +75,9 @@ def estimate_ratio(rounds: Sequence[Round]) -> Estimate:
 
     def resampled() -> float:
         chosen = random_.choices(rounds, k=len(rounds))
-        return _mean(ratio(random_.choices(pairs, k=len(pairs))) for pairs in chosen)
+        return trimmed_mean(ratio(random_.choices(pairs, k=len(pairs))) for pairs in chosen)
 
-    return _estimate(_mean(map(ratio, rounds)), [resampled() for _ in range(_RESAMPLES)])
+    return _estimate(trimmed_mean(map(ratio, rounds)), [resampled() for _ in range(_RESAMPLES)])
 
 
 def estimate_mean(values: Sequence[float]) -> Estimate:

@@ -66,6 +66,7 @@ def _introduction(results: Results) -> Iterator[str]:
         ("processor", machine.processor),
         ("memory", machine.memory),
         ("virtual machine", machine.virtualization),
+        ("load before", machine.load),
         ("kernel", machine.kernel),
         ("distribution", machine.distribution),
         ("PHP", machine.php),
@@ -82,9 +83,9 @@ def _overheads(overheads: Sequence[Overhead]) -> Iterator[str]:
         both workers pinned to one processor. Every request goes to both, one right after the other, in random
         order; what it took is read from the worker's CPU clock before and after. Pages: an article, its
         history, the recent changes, an old revision (which is parsed anew) and a search. In every round both
-        servers are new. The ratio is the mean of the rounds, each of which leaves out the greatest and the
-        least tenth of the times of a page; the interval (95 %) is bootstrapped over rounds and pairs. The
-        first row is the noise floor.
+        servers are new. Means leave out the greatest and the least tenth: of the times of a page, of the
+        ratios of the rounds. The interval (95 %) is bootstrapped over rounds and pairs. The first row is the
+        noise floor.
     """)
     noise = next(overhead.ratio for overhead in overheads if overhead.configuration == PLAIN)
     rows = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import tempfile
 import time
@@ -25,6 +26,7 @@ class Effort:
         rounds: How often to start both servers anew, for a ratio that shall be exact.
         few_rounds: Likewise, where the ratio is far from 1.
         pairs: Pairs of each page in a round.
+        few_pairs: Likewise, where the ratio is far from 1.
         warm_up: Requests of each page before the first pair.
         bpf_requests: Requests of each page while the kernel counts what the eBPF programs take.
         ping_pong_rounds: How often to start the daemon for the cost of a context switch.
@@ -34,13 +36,16 @@ class Effort:
     rounds: int = 14
     few_rounds: int = 4
     pairs: int = 20
+    few_pairs: int = 8
     warm_up: int = 5
     bpf_requests: int = 60
     ping_pong_rounds: int = 8
     workers: int = 500
 
 
-QUICK = Effort(rounds=2, few_rounds=1, pairs=3, warm_up=2, bpf_requests=5, ping_pong_rounds=2, workers=100)
+QUICK = Effort(
+    rounds=2, few_rounds=1, pairs=3, few_pairs=3, warm_up=2, bpf_requests=5, ping_pong_rounds=2, workers=100
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Stand:
         """Let the workers serve every page some times, so that every cache is filled."""
         for _ in range(self.effort.warm_up):
             for call in self.wiki.pages.values():
-                for worker in workers:
+                for worker in random.sample(workers, len(workers)):
                     worker.request(call)
 
     def say(self, text: str) -> None:
