@@ -19,6 +19,11 @@ PACKAGES := php-fpm php-cli php-dev php-sqlite3 php-curl php-mysql python3-bpfcc
 	build-essential systemtap-sdt-dev clang-format shellcheck bpftrace valgrind libfcgi-bin systemd curl \
 	mariadb-server-core
 
+# For the benchmark: what its application needs, and what is unpacked without being installed, because it would
+# bring a web server along or be on in every PHP of the machine.
+BENCH_PACKAGES := php-apcu php-intl php-mbstring php-mysql php-xml mariadb-server-core bpftool
+BENCH_UNPACKED := mediawiki mediawiki-classes php-excimer php-xdebug
+
 PHP_VERSIONS = $(sort $(patsubst /usr/bin/php-config%,%,$(wildcard /usr/bin/php-config[0-9]*.[0-9]*)))
 EXTENSIONS = $(PHP_VERSIONS:%=build/php-%/modules/compass.so)
 EXTENSION_SOURCES = $(wildcard extension/*.c extension/*.h extension/config.m4 extension/build.sh) bpf/compass_abi.h
@@ -57,6 +62,12 @@ build/php-%/modules/compass.so: $(EXTENSION_SOURCES)
 .PHONY: demo
 demo: venv tracefs ## Serve slow pages and show who is told what.
 	@$(PYTHON) -m lab.demo
+
+.PHONY: bench
+bench: venv tracefs ## Measure what Compass costs, into docs/benchmarks.md (root); QUICK=1 to try it.
+	@tools/deps.sh $(BENCH_PACKAGES)
+	@tools/unpack.sh build/bench $(BENCH_UNPACKED)
+	@$(PYTHON) -m bench $(if $(QUICK),--quick)
 
 .PHONY: test
 test: venv extension tracefs ## Run every test: PHPT, valgrind, unit, integration.

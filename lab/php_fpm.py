@@ -70,6 +70,7 @@ class PhpFpm:
         directory: Where its files go; a temporary directory, removed by stop(), if None.
         extension: The compass.so to load, None for plain PHP.
         version: PHP version; see default_version().
+        modules: More of the distribution's extensions to load, in an order in which each finds what it needs.
         ini: More php.ini settings; they win over the ones here.
         pools: Names of the pools. Each has its own socket and workers.
         workers: Number of workers of each pool, the maximum if pm is not static.
@@ -86,6 +87,7 @@ class PhpFpm:
         *,
         extension: Path | None = None,
         version: str | None = None,
+        modules: Sequence[str] = (),
         ini: Mapping[str, str | int] | None = None,
         pools: Sequence[str] = ("www",),
         workers: int = 2,
@@ -102,6 +104,7 @@ class PhpFpm:
         self.workers = workers
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="compass-fpm-"))
+        self._modules = (*_EXTENSIONS, *modules)
         self._ini = dict(ini or {})
         self._pm = pm
         self._max_requests = max_requests
@@ -224,7 +227,7 @@ class PhpFpm:
 
     def _php_ini(self) -> str:
         available = extension_directory(self.version)
-        lines = [f"extension={name}" for name in _EXTENSIONS if (available / f"{name}.so").exists()]
+        lines = [f"extension={name}" for name in self._modules if (available / f"{name}.so").exists()]
         if (available / "opcache.so").exists():
             lines.append("zend_extension=opcache")
         if self.extension is not None:

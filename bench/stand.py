@@ -1,0 +1,107 @@
+"""What every measurement stands on: the wiki, the extension, a processor of its own, how much to measure."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.application import MODULES, PHP_INI, Wiki, installed_wiki
+from bench.worker import Worker
+from lab.build import ROOT, build_extension
+from lab.php_fpm import PhpFpm, default_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much to measure.
+
+    Attributes:
+        rounds: How often to start both servers anew, for a ratio that shall be exact.
+        few_rounds: Likewise, where the ratio is far from 1.
+        pairs: Pairs of each page in a round.
+        few_pairs: Likewise, where the ratio is far from 1.
+        warm_up: Requests of each page before the first pair.
+        bpf_requests: Requests of each page while the kernel counts what the eBPF programs take.
+        ping_pong_rounds: How often to start the daemon for the cost of a context switch.
+        workers: How many workers are many.
+    """
+
+    rounds: int = 14
+    few_rounds: int = 4
+    pairs: int = 20
+    few_pairs: int = 8
+    warm_up: int = 5
+    bpf_requests: int = 60
+    ping_pong_rounds: int = 8
+    workers: int = 500
+
+
+QUICK = Effort(
+    rounds=2, few_rounds=1, pairs=3, few_pairs=3, warm_up=2, bpf_requests=5, ping_pong_rounds=2, workers=100
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The test stand.
+
+    Attributes:
+        directory: For files of the measurements.
+        wiki: The application.
+        extension: The extension. Its name is not compass.so, so that no other compassd finds it.
+        processor: Where workers run, and nothing else of the benchmark if there are two.
+        effort: How much to measure.
+    """
+
+    directory: Path
+    wiki: Wiki
+    extension: Path
+    processor: int
+    effort: Effort
+    _started: float = field(default_factory=time.monotonic)
+
+    def server(self, *, extension: Path | None, ini: Mapping[str, str | int] | None = None) -> PhpFpm:
+        """Return a PHP-FPM with one worker that serves the wiki; it is not started yet."""
+        return PhpFpm(
+            workers=1,
+            modules=MODULES,
+            ini={**PHP_INI, **(ini or {})},
+            extension=extension,
+            env=self.wiki.environment,
+        )
+
+    def warm_up(self, *workers: Worker) -> None:
+        """Let the workers serve every page some times, so that every cache is filled."""
+        for _ in range(self.effort.warm_up):
+            for call in self.wiki.pages.values():
+                for worker in random.sample(workers, len(workers)):
+                    worker.request(call)
+
+    def say(self, text: str) -> None:
+        """Tell whoever waits for the result."""
+        print(f"[{time.monotonic() - self._started:6.1f} s] {text}", flush=True)
+
+
+@contextmanager
+def built_stand(effort: Effort) -> Iterator[Stand]:
+    """Build and install everything, and keep the database running meanwhile."""
+    processors = sorted(os.sched_getaffinity(0))
+    # Inherited by everything that is started from here on; workers are moved.
+    os.sched_setaffinity(0, processors[:-1] or processors)
+    version = default_version()
+    built = build_extension(ROOT / "build" / f"php-{version}", version=version)
+    with tempfile.TemporaryDirectory(prefix="compass-bench-") as temporary:
+        directory = Path(temporary)
+        extension = directory / "compass-bench.so"
+        shutil.copy(built, extension)
+        wiki_directory = directory / "wiki"
+        wiki_directory.mkdir()
+        with installed_wiki(wiki_directory) as wiki:
+            yield Stand(directory, wiki, extension, processors[-1], effort)
