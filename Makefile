@@ -15,7 +15,7 @@ PYTEST ?= .venv/bin/pytest
 
 # opcache comes with php-cli. The tests start a journald of their own, and a MariaDB: mariadb-server-core has the
 # program without the service.
-PACKAGES := php-fpm php-cli php-dev php-sqlite3 php-curl php-mysql python3-bpfcc python3-systemd python3-venv \
+PACKAGES := php-fpm php-cli php-dev php-sqlite3 php-curl php-mysql php-redis python3-bpfcc python3-systemd python3-venv \
 	build-essential systemtap-sdt-dev clang-format shellcheck bpftrace valgrind libfcgi-bin systemd curl \
 	mariadb-server-core
 

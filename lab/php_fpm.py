@@ -26,7 +26,7 @@ from lab.fastcgi import Call, Response, send
 # Loaded when the distribution has them. An extension comes after the one that it needs.
 _EXTENSIONS = (
     *("mysqlnd", "pdo", "ctype", "curl", "mbstring", "mysqli"),
-    *("pdo_mysql", "pdo_sqlite", "posix", "sockets", "sqlite3", "tokenizer"),
+    *("pdo_mysql", "pdo_sqlite", "posix", "sockets", "sqlite3", "tokenizer", "igbinary", "redis"),
 )
 _START_S = 10.0
 _RELOAD_S = 20.0

@@ -43,6 +43,9 @@ def test_each_query_of_a_loop_is_one_wait(
     _check(finding, api)
     check_time(finding)
     assert finding.path[-1]["waits"] == pytest.approx(QUERIES, rel=0.1)
+    (place,) = [place for place in finding.breach["wait_places"] if place["function"] == PATHS[api][-1]]
+    assert place["waited_for"] == "SELECT name, SLEEP(?) FROM product WHERE id = ?"
+    assert place["waits"] == finding.path[-1]["waits"]
 
 
 @pytest.mark.parametrize("api", ["method", "native"])

@@ -18,6 +18,7 @@ import pytest
 
 from lab.fastcgi import Call
 from lab.processes import wait_until
+from lab.slow_redis import SlowRedis
 from lab.slow_service import SlowService
 from tests.conftest import PhpFpmFactory
 from tests.integration.conftest import HOST, PAGES, CompassdFactory
@@ -174,6 +175,20 @@ def test_an_address_is_told_of_a_socket(php_fpm: PhpFpmFactory, compassd: Compas
         thread.join()
     (breach,) = daemon.wait_for_breaches(1)
     assert _place(breach, "stream_socket_client")["waited_for"] == address
+
+
+def test_the_key_of_redis_is_told_without_its_ids_and_a_password_never(
+    php_fpm: PhpFpmFactory, compassd: CompassdFactory
+) -> None:
+    daemon = compassd()
+    fpm = php_fpm(workers=1)
+    with SlowRedis(delay=WAIT_S) as redis:
+        fpm.request(_call("in_redis_get", str(redis.port)))
+        fpm.request(_call("in_redis_auth", str(redis.port)))
+    got, authenticated = daemon.wait_for_breaches(2)
+    assert _place(got, "Redis::get")["waited_for"] == "cart:?:total"
+    assert "waited_for" not in _place(authenticated, "Redis::auth")
+    assert PLANTED not in daemon.output.read_text()
 
 
 @pytest.mark.parametrize(

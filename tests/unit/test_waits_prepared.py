@@ -42,18 +42,29 @@ def test_where_two_statements_were_prepared_none_is_named() -> None:
     assert texts[-1] == ""
 
 
-def test_what_another_function_prepared_is_not_taken() -> None:
+def test_a_function_that_prepared_nothing_executes_the_only_statement_of_the_request() -> None:
     texts = _texts(
         _call("{main}", NO_PARENT),
-        _call("f", 0),
+        _call("Repository::__construct", 0),
         _wait("mysqli_prepare", 1, "SELECT a"),
-        _call("g", 0),
+        _call("Repository::find", 0),
         _wait("mysqli_stmt_execute", 3),
-        _call("h", 0),
-        _call("f", 5),
-        _wait("mysqli_stmt_execute", 6),
     )
-    assert texts == ["", "", "SELECT a", "", "", "", "", ""]
+    assert texts[-1] == "SELECT a"
+
+
+def test_of_several_statements_that_others_prepared_none_is_taken() -> None:
+    for other in ("SELECT b", ""):
+        texts = _texts(
+            _call("{main}", NO_PARENT),
+            _call("f", 0),
+            _wait("mysqli_prepare", 1, "SELECT a"),
+            _call("g", 0),
+            _wait("mysqli_prepare", 3, other),
+            _wait("mysqli_stmt_execute", 0),
+            _wait("mysqli_stmt_execute", 1),
+        )
+        assert texts[-2:] == ["", "SELECT a"]
 
 
 def test_only_executions_that_waited_get_a_text() -> None:

@@ -50,6 +50,20 @@ function in_stream_socket_client(string $address): void
     @stream_socket_client($address);
 }
 
+function in_redis_get(string $port): void
+{
+    $redis = new Redis();
+    $redis->connect('127.0.0.1', (int) $port);
+    $redis->get('cart:4711:total');
+}
+
+function in_redis_auth(string $port): void
+{
+    $redis = new Redis();
+    $redis->connect('127.0.0.1', (int) $port);
+    $redis->auth('geheim-4711');
+}
+
 $argument = $_GET['argument'];
 $for = $_GET['for'];
 if (str_starts_with($for, 'in_pdo')) {
