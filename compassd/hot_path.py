@@ -52,17 +52,18 @@ def last_seen(place: WaitPlace, waiting_ns: int | None) -> str:
 
 def kind(totals: Totals) -> str:
     """Return what kind of time it was: "CPU", "waiting, 3 waits", or the shares of both."""
-    often = ""
+    # Who never left the processor of its own accord had to make room for others.
+    waited = "waiting for a processor"
     if totals.waits:
-        often = f", {totals.waits} wait{'' if totals.waits == 1 else 's'}"
+        waited = f"waiting, {totals.waits} wait{'' if totals.waits == 1 else 's'}"
         if totals.waits >= _LOOP_WAITS and totals.off_ns:
-            often += " (in a loop?)"
-    waiting = totals.off_ns / totals.all_ns if totals.all_ns else 0.0
-    if waiting >= _MOSTLY:
-        return f"waiting{often}"
-    if waiting <= 1 - _MOSTLY:
+            waited += " (in a loop?)"
+    share = totals.off_ns / totals.all_ns if totals.all_ns else 0.0
+    if share >= _MOSTLY:
+        return waited
+    if share <= 1 - _MOSTLY:
         return "CPU"
-    return f"{format_duration(totals.on_ns)} CPU, {format_duration(totals.off_ns)} waiting{often}"
+    return f"{format_duration(totals.on_ns)} CPU, {format_duration(totals.off_ns)} {waited}"
 
 
 def at(frame: Frame) -> str:

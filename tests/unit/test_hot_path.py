@@ -75,6 +75,8 @@ def test_where_a_request_is_now_is_one_line() -> None:
         (Totals(100 * MS, 0, 0), "CPU"),
         (Totals(0, 100 * MS, 1), "waiting, 1 wait"),
         (Totals(10 * MS, 90 * MS, 3), "waiting, 3 waits"),
+        (Totals(10 * MS, 90 * MS, 0), "waiting for a processor"),
+        (Totals(40 * MS, 60 * MS, 0), "40.0 ms CPU, 60.0 ms waiting for a processor"),
         (Totals(40 * MS, 60 * MS, 3), "40.0 ms CPU, 60.0 ms waiting, 3 waits"),
         (Totals(40 * MS, 60 * MS, 30), "40.0 ms CPU, 60.0 ms waiting, 30 waits (in a loop?)"),
     ],
