@@ -53,7 +53,7 @@ def test_queries_that_are_answered_at_once_are_counted_as_the_kernel_counts_them
     api: str, worker: PhpFpm, daemon: Compassd, mariadb: MariaDb
 ) -> None:
     database = str(mariadb.socket)
-    call = hot("method", "queries", 0, api=api, database=database, sql=FAST_QUERY, n=10_000)
+    call = hot("method", "queries", 0, api=api, database=database, sql=FAST_QUERY, n=20_000)
     finding = ask(worker, daemon, call)
     _check(finding, api)
     check_time(finding, is_choppy=True)
@@ -88,9 +88,9 @@ def _used_by_others(path: Path) -> Iterator[None]:
 
 def test_queries_that_meet_the_locks_of_others_wait(worker: PhpFpm, daemon: Compassd, tmp_path: Path) -> None:
     database = tmp_path / "shop.sqlite"
-    # Each takes a while itself, so that the loop goes on for several locks.
+    # Each takes a millisecond or two itself, so that the loop meets many locks.
     sql = (
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000) "
         "SELECT count(*) FROM n, product WHERE id ="
     )
     with _used_by_others(database):
