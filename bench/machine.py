@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import compassd
-from bench.mariadb import BINARY
 from lab.build import ROOT
+from lab.mariadb import SERVER
 from lab.php_fpm import default_version
 
 _GIB = 2**30
@@ -49,7 +49,7 @@ def describe_machine() -> Machine:
         kernel=f"{platform.system()} {platform.release()} {platform.machine()}",
         distribution=platform.freedesktop_os_release()["PRETTY_NAME"],
         php=_output([f"/usr/sbin/php-fpm{default_version()}", "--version"]).splitlines()[0],
-        database=_output([str(BINARY), "--version"]).split("Ver ")[-1].split()[0],
+        database=_output([str(SERVER), "--version"]).split("Ver ")[-1].split()[0],
         compass=f"{compassd.__version__}, {_commit()}",
         date=f"{datetime.now(UTC):%Y-%m-%d}",
     )

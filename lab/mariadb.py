@@ -14,13 +14,14 @@ import signal
 import socket as sockets
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from lab import processes
 from lab.errors import LabError
 
-_SERVER = Path("/usr/sbin/mariadbd")
+SERVER = Path("/usr/sbin/mariadbd")
 _START_S = 30.0
 _GREETING_S = 5.0
 
@@ -30,17 +31,19 @@ class MariaDb:
 
     Args:
         sql: What it executes before it answers anyone: a statement a line, each with a semicolon at its end.
+        options: More of its command line.
     """
 
-    def __init__(self, *, sql: str = "") -> None:
+    def __init__(self, *, sql: str = "", options: Sequence[str] = ()) -> None:
         self._sql = sql
+        self._options = tuple(options)
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         """Start it and return once it answers."""
-        if not _SERVER.exists():
-            raise LabError(f"{_SERVER} is not installed (make deps installs it)")
+        if not SERVER.exists():
+            raise LabError(f"{SERVER} is not installed (make deps installs it)")
         self._directory = tempfile.TemporaryDirectory(prefix="compass-mariadb-")
         try:
             self._start(Path(self._directory.name))
@@ -79,11 +82,11 @@ class MariaDb:
         with self.log.open("ab") as log:
             self._process = processes.start(
                 [
-                    *(_SERVER, "--no-defaults", f"--datadir={data}", f"--socket={self.socket}"),
+                    *(SERVER, "--no-defaults", f"--datadir={data}", f"--socket={self.socket}"),
                     *(f"--user={pwd.getpwuid(os.geteuid()).pw_name}", f"--init-file={script}"),
                     # Without system tables: they take seconds to make, and would only hold accounts.
                     *("--skip-networking", "--skip-grant-tables"),
-                    *("--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M"),
+                    *("--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", *self._options),
                 ],
                 output=log,
             )
