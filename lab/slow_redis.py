@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socketserver
-import threading
 import time
-from typing import Self
+
+from lab.background_server import BackgroundServer
 
 
-class SlowRedis:
+class SlowRedis(BackgroundServer):
     """The server, on 127.0.0.1 and a free port. Use it as a context manager.
 
     It speaks as much of RESP2 as GET and AUTH need (https://redis.io/docs/latest/develop/reference/protocol-spec/).
@@ -21,26 +21,7 @@ class SlowRedis:
         class Handler(_Handler):
             delay_s = delay
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="slow-redis"
-        )
-
-    def __enter__(self) -> Self:
-        """Start to listen."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self._server.server_address[1])
+        super().__init__(_Server(("127.0.0.1", 0), Handler))
 
 
 class _Server(socketserver.ThreadingTCPServer):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+
+from lab.background_server import BackgroundServer
 
 
-class SlowService:
+class SlowService(BackgroundServer):
     """The service, on 127.0.0.1 and a free port. Use it as a context manager.
 
     Args:
@@ -19,26 +19,12 @@ class SlowService:
         class Handler(_Handler):
             delay_s = delay
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="slow-service"
-        )
-
-    def __enter__(self) -> Self:
-        """Start to listen."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop, after the answers under way."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
 
     @property
     def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/quote"
+        """What to ask for."""
+        return f"http://127.0.0.1:{self.port}/quote"
 
 
 class _Handler(BaseHTTPRequestHandler):

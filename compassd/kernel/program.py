@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from compassd.kernel.layout import (
     Counter,
 )
 from compassd.kernel.running import RunningRequests
+from compassd.kernel.source import own_headers, source_directory, source_text
 from compassd.kernel.usdt import Probe
 from compassd.text import clean
 
@@ -40,9 +40,6 @@ _TRACEPOINTS = {
     "signal_generate": "on_signal_sent",
     "signal_deliver": "on_signal",
 }
-
-# The parts of the program, compiled as one text in this order.
-SOURCES = ("compass.c", "walk.c", "tree.c", "texts.c", "sampler.c", "requests.c")
 
 # The stages of a walk of the stack, for the programs that begin one: the first is attached, the others are
 # reached by tail calls through a map.
@@ -113,19 +110,6 @@ class Symbol:
     type: int
 
 
-def source_directory() -> Path:
-    """Return the directory of the eBPF program's source: beside the package's modules, or in a checkout.
-
-    Raises:
-        KernelError: It is in neither place.
-    """
-    package = Path(__file__).resolve().parent.parent
-    for candidate in (package / "bpf", package.parent / "bpf"):
-        if (candidate / "compass.c").is_file():
-            return candidate
-    raise KernelError("the source of the eBPF program is missing", hint="reinstall compassd")
-
-
 class Program:
     """The loaded eBPF program. Close it to detach and free everything.
 
@@ -145,17 +129,16 @@ class Program:
         function_ring_bytes: int = mmap.PAGESIZE,
         processes: int = 8192,
     ) -> None:
-        source = source_directory()
+        directory = source_directory()
         definitions = {
             "COMPASS_REQUEST_RING_PAGES": request_ring_bytes // mmap.PAGESIZE,
             "COMPASS_FUNCTION_RING_PAGES": function_ring_bytes // mmap.PAGESIZE,
             "COMPASS_PROCESSES": processes,
         }
-        flags = [f"-I{source}", *(f"-D{name}={value}" for name, value in definitions.items())]
+        flags = [f"-I{directory}", *(f"-D{name}={value}" for name, value in definitions.items())]
         try:
-            text = "".join(f'#line 1 "{name}"\n{(source / name).read_text()}' for name in SOURCES)
-            with _own_headers(source):
-                self._bpf = bcc.BPF(text=text.encode(), cflags=flags)
+            with own_headers(directory):
+                self._bpf = bcc.BPF(text=source_text(directory).encode(), cflags=flags)
             self._handlers = {
                 probe: self._bpf.load_func(handler.encode(), bcc.BPF.KPROBE).fd
                 for probe, handler in HANDLERS.items()
@@ -322,18 +305,3 @@ class _Collector:
         """Return the records collected since the last time."""
         records, self._records = self._records, []
         return records
-
-
-@contextmanager
-def _own_headers(source: Path) -> Iterator[None]:
-    """Let bcc compile against our few headers: a server need not have its kernel's installed."""
-    name = "BCC_KERNEL_SOURCE"
-    before = os.environ.get(name)
-    os.environ[name] = str(source / "headers")
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
