@@ -97,7 +97,7 @@ def measure_bpf_cost(stand: Stand, watch: Watch) -> BpfCost:
             pages = [_page(stand, daemon, worker, page) for page in stand.wiki.pages]
         requests = sum(page.requests for page in pages)
         check_seen(daemon, watch, requests)
-        walks = _walks(_trees(stand, daemon)[-requests:]) if watch.is_over else None
+        walks = _walks(_trees(stand, daemon)[-requests:]) if watch.is_exceeded else None
     cost = BpfCost(watch, pages, walks)
     stand.say(f"eBPF programs, budget {watch.budget}: {cost.total.share:.2%} of the requests' CPU time")
     return cost
