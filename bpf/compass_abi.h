@@ -67,7 +67,8 @@ struct compass_layout {
 	uint16_t zval_type;
 	/* The second word beside the value; in "This" of a call, the number of its arguments. */
 	uint16_t zval_extra;
-	/* In zend_op. */
+	/* A zend_op. */
+	uint16_t op_size;
 	uint16_t op_lineno;
 	/* In zend_function. */
 	uint16_t function_type;
@@ -87,7 +88,7 @@ struct compass_layout {
 	/* In zend_resource, and in the php_stream that it may point to: its path or URL, a C string. */
 	uint16_t resource_pointer;
 	uint16_t stream_path;
-	uint16_t reserved[2];
+	uint16_t reserved[1];
 };
 
 struct compass_tag {

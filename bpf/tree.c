@@ -95,6 +95,15 @@ static inline int is_as_before(struct worker *worker, struct frame *frame, u32 i
 	return !known->is_user || known->opline == frame->opline;
 }
 
+/* Read the line that a frame is at. Its page may not be there yet: then the line of the operation before. */
+static inline void read_line(struct walk *walk, struct frame *frame)
+{
+	u64 at = frame->opline + walk->layout.op_lineno;
+
+	if (bpf_probe_read_user(&frame->line, sizeof(frame->line), (void *)at))
+		bpf_probe_read_user(&frame->line, sizeof(frame->line), (void *)(at - walk->layout.op_size));
+}
+
 /* Identify the frames that differ from those of the walk before. */
 static inline void identify_frames(struct worker *worker, struct walk *walk)
 {
@@ -122,8 +131,7 @@ static inline void identify_frames(struct worker *worker, struct walk *walk)
 			continue;
 		identify(walk, frame);
 		if (frame->is_user && frame->opline)
-			bpf_probe_read_user(
-			    &frame->line, sizeof(frame->line), (void *)(frame->opline + walk->layout.op_lineno));
+			read_line(walk, frame);
 	}
 }
 

@@ -50,6 +50,9 @@ struct walk {
 	u32 probes;
 	/* Whether the worker has got a signal that ends it. */
 	u32 is_signal;
+	/* Whether a name could not be read: its page is not there yet. */
+	u32 is_unread;
+	u32 reserved;
 	u64 name, scope, class_name;
 	struct definition definition;
 	u64 id, print;
@@ -133,7 +136,8 @@ static inline int is_walkable(const struct compass_layout *layout)
 static inline void mix_string(struct walk *walk, u64 string)
 {
 	walk->hash = walk->length = 0;
-	bpf_probe_read_user(&walk->hash, sizeof(u64), (void *)(string + walk->layout.string_hash));
+	if (bpf_probe_read_user(&walk->hash, sizeof(u64), (void *)(string + walk->layout.string_hash)) && string)
+		walk->is_unread = 1;
 	if (!walk->hash) {
 		walk->tail[0] = walk->tail[1] = walk->tail[2] = walk->tail[3] = 0;
 		bpf_probe_read_user(&walk->length, sizeof(u64), (void *)(string + walk->layout.string_length));
@@ -168,7 +172,10 @@ static inline u64 name_function(struct walk *walk, struct frame *frame)
 	struct symbol *symbol = &walk->symbol;
 
 	walk->class_name = 0;
-	bpf_probe_read_user(&walk->class_name, sizeof(u64), (void *)(walk->scope + walk->layout.class_name));
+	if (bpf_probe_read_user(
+	        &walk->class_name, sizeof(u64), (void *)(walk->scope + walk->layout.class_name)) &&
+	    walk->scope)
+		walk->is_unread = 1;
 	walk->id = mix(symbol->type, symbol->line);
 	mix_string(walk, walk->name);
 	walk->text_key.function = walk->hash;
@@ -213,13 +220,16 @@ static inline void identify(struct walk *walk, struct frame *frame)
 	walk->symbol.line = walk->definition.line;
 	walk->print = mix(mix(walk->symbol.type, walk->symbol.line), walk->name);
 	walk->print = mix(mix(walk->print, walk->scope), walk->definition.file);
+	walk->is_unread = 0;
 	if (known && known->print == walk->print) {
 		known->start_ns = walk->start_ns;
 		goto found;
 	}
-	frame->symbol = name_function(walk, frame);
+	/* PHP begins a fiber with a function of its own that has no name: no place to tell of. */
+	frame->symbol = frame->is_user || walk->name ? name_function(walk, frame) : 0;
 	value.start_ns = walk->start_ns;
-	value.print = walk->print;
+	/* What could not be read is tried again in the next request. */
+	value.print = walk->is_unread ? 0 : walk->print;
 	value.symbol = frame->symbol;
 	value.is_user = frame->is_user;
 	value.source = frame->source;

@@ -20,6 +20,7 @@ void compass_layout_fill(struct compass_layout *layout)
 	    .zval_size = sizeof(zval),
 	    .zval_type = offsetof(zval, u1.v.type),
 	    .zval_extra = offsetof(zval, u2),
+	    .op_size = sizeof(zend_op),
 	    .op_lineno = offsetof(zend_op, lineno),
 	    .function_type = offsetof(zend_function, type),
 	    .function_name = offsetof(zend_function, common.function_name),

@@ -44,9 +44,10 @@ class RunningRequests:
 
     def keys(self) -> list[tuple[int, int]]:
         """Return process id and start (CLOCK_MONOTONIC, ns) of every request that runs."""
-        # One system call for all of them, however many there are.
+        # One system call for all of them, however many there are. Keys are numbers in bcc 0.26, and are C
+        # integers in 0.31.
         return [
-            (pid, flight.start_ns)
+            (int(getattr(pid, "value", pid)), flight.start_ns)
             for pid, flight in self._requests.items_lookup_batch()
             if not flight.is_finished
         ]

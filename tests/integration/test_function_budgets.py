@@ -75,7 +75,7 @@ def test_a_page_that_spends_too_long_in_a_function_is_told(
     for breach in told:
         (excess,) = breach["exceeded"]
         assert (excess["metric"], excess["function"]) == ("function_time", name)
-        assert excess["actual_ns"] == pytest.approx(own[breach["request"]["id"]]["culprit_ns"], abs=10 * MS)
+        assert excess["actual_ns"] == pytest.approx(own[breach["request"]["id"]]["ns"], abs=10 * MS)
 
 
 def test_a_busy_function_has_a_budget_too(php_fpm: PhpFpmFactory, compassd: CompassdFactory) -> None:
