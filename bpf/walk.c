@@ -8,8 +8,14 @@
  * the clock, which may interrupt that of a worker with a signal, leaves such a worker alone.
  */
 
-/* The part of a zend_execute_data that a walk needs, read in one go, in bytes. */
+/* The part of a zend_execute_data that a walk needs, in bytes. */
 #define FRAME_BLOCK 64
+/*
+ * How much of PHP's stack is read in one go, a power of two: callers are mostly right below in memory, and it
+ * is the number of reads that takes time.
+ */
+#define WINDOW 2048
+#define PAGE_MASK 4095ULL
 /* The same of a zend_function: its type, its name and its class. */
 #define FUNCTION_BLOCK 32
 
@@ -30,7 +36,9 @@ struct definition {
 };
 
 struct walk {
-	u8 block[FRAME_BLOCK];
+	u64 window[WINDOW / sizeof(u64)];
+	/* Which addresses are in it. */
+	u64 window_start, window_end;
 	u8 function_block[FUNCTION_BLOCK];
 	/* Of the worker whose stack it is. */
 	struct compass_layout layout;
@@ -100,11 +108,35 @@ static inline struct frame *frame_at(struct walk *walk, u64 index)
 	return &walk->frames[index];
 }
 
-static inline u64 block_at(struct walk *walk, u64 offset)
+/* A word at an address that is in the window. */
+static inline u64 window_at(struct walk *walk, u64 address)
 {
-	offset &= FRAME_BLOCK - sizeof(u64);
-	asm volatile("" : "+r"(offset));
-	return *(u64 *)&walk->block[offset];
+	u64 index = (address - walk->window_start) / sizeof(u64);
+
+	index &= WINDOW / sizeof(u64) - 1;
+	asm volatile("" : "+r"(index));
+	return walk->window[index];
+}
+
+/*
+ * Have the frame at an address in the window, with as many as fit of those below it in memory: down to the
+ * beginning of its page, as the page before may not be there. Returns whether it can be read.
+ */
+static inline int look_at(struct walk *walk, u64 frame)
+{
+	u64 end = frame + FRAME_BLOCK, start = frame & ~PAGE_MASK, size;
+
+	if (frame >= walk->window_start && end <= walk->window_end)
+		return 1;
+	if (start + WINDOW < end)
+		start = end - WINDOW;
+	size = end - start;
+	asm volatile("" : "+r"(size));
+	if (size > WINDOW)
+		return 0;
+	walk->window_start = start;
+	walk->window_end = end;
+	return !bpf_probe_read_user(walk->window, size, (void *)start);
 }
 
 static inline u64 function_block_at(struct walk *walk, u64 offset)
@@ -248,6 +280,7 @@ static inline void collect_frames(struct walk *walk, struct tree_record *tree)
 
 	walk->at = 0;
 	walk->depth = 0;
+	walk->window_start = walk->window_end = 0;
 	bpf_probe_read_user(&walk->at, sizeof(walk->at), (void *)walk->layout.current_execute_data);
 	walk->leaf = walk->at;
 #pragma nounroll
@@ -256,11 +289,11 @@ static inline void collect_frames(struct walk *walk, struct tree_record *tree)
 
 		if (!walk->at)
 			break;
-		if (bpf_probe_read_user(walk->block, sizeof(walk->block), (void *)walk->at))
+		if (!look_at(walk, walk->at))
 			break;
-		frame->function = block_at(walk, walk->layout.execute_data_func);
-		frame->opline = block_at(walk, walk->layout.execute_data_opline);
-		walk->at = block_at(walk, walk->layout.execute_data_prev);
+		frame->function = window_at(walk, walk->at + walk->layout.execute_data_func);
+		frame->opline = window_at(walk, walk->at + walk->layout.execute_data_opline);
+		walk->at = window_at(walk, walk->at + walk->layout.execute_data_prev);
 		walk->depth = i + 1;
 	}
 	if (walk->at)
