@@ -33,7 +33,7 @@ class Effort:
         workers: How many workers are many.
     """
 
-    rounds: int = 14
+    rounds: int = 16
     few_rounds: int = 4
     pairs: int = 20
     few_pairs: int = 8
