@@ -27,6 +27,7 @@ class MariaDB:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._log = directory / "mariadb.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -39,14 +40,13 @@ class MariaDB:
             # Pages are read here; what a crash of the machine would lose is of no interest.
             "--innodb-flush-log-at-trx-commit=0",
         ]
-        log = self._directory / "mariadb.log"
-        with log.open("wb") as output:
+        with self._log.open("wb") as output:
             self._process = processes.start(command, output=output)
         processes.wait_until(
             self._accepts,
             timeout=_START_S,
             what="MariaDB to start",
-            detail=lambda: processes.tail(log),
+            detail=lambda: processes.tail(self._log),
         )
         return self
 
@@ -65,6 +65,6 @@ class MariaDB:
 
     def _accepts(self) -> bool:
         if self._process is None or self._process.poll() is not None:
-            raise LabError("MariaDB has ended; its log is in the directory given to it")
+            raise LabError(f"MariaDB has ended:\n{processes.tail(self._log)}")
         with sockets.socket(sockets.AF_UNIX) as connection:
             return connection.connect_ex(str(self.socket)) == 0
