@@ -29,7 +29,7 @@ _INSTALL_S = 300
 # More of PHP than the lab's servers load, for MediaWiki. An extension comes after the one that it needs.
 MODULES = ("xml", "dom", "xmlreader", "iconv", "intl", "fileinfo", "apcu")
 
-# As an administrator would set them for an application of 1,500 files.
+# As an administrator would set them for an application of many files.
 PHP_INI: Mapping[str, str | int] = {
     "opcache.max_accelerated_files": 20_000,
     "opcache.memory_consumption": 256,
