@@ -46,7 +46,8 @@ def describe_machine() -> Machine:
         load=f"{os.getloadavg()[0]:.2f}",
         # It answers with status 1 if there is none.
         virtualization=_output(["systemd-detect-virt", "--vm"], allowed=(0, 1)),
-        kernel=f"{platform.system()} {platform.release()} {platform.machine()}",
+        # What follows the dash is the builder's own.
+        kernel=f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
         distribution=platform.freedesktop_os_release()["PRETTY_NAME"],
         php=_output([f"/usr/sbin/php-fpm{default_version()}", "--version"]).splitlines()[0],
         database=_output([str(SERVER), "--version"]).split("Ver ")[-1].split()[0],
