@@ -60,13 +60,10 @@ static inline void keep_start(u32 pid, const struct compass_request *request)
 	struct compass_request *start, *empty;
 	int zero = 0;
 
-	start = starts.lookup(&pid);
-	if (!start) {
-		empty = empty_start.lookup(&zero);
-		if (empty)
-			starts.update(&pid, empty);
-		start = starts.lookup(&pid);
-	}
+	empty = empty_start.lookup(&zero);
+	if (!empty)
+		return;
+	start = starts.lookup_or_try_init(&pid, empty);
 	if (!start ||
 	    bpf_probe_read_user(start, __builtin_offsetof(struct compass_request, transaction), request)) {
 		count(COUNTER_UNREADABLE);

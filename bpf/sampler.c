@@ -61,13 +61,10 @@ static inline void sampler_begin(struct in_flight *flight, u32 pid, const struct
 	limits = settings.lookup(&zero);
 	if (!limits || !limits->sampling)
 		return;
-	worker = workers.lookup(&pid);
-	if (!worker) {
-		empty = empty_worker.lookup(&zero);
-		if (empty)
-			workers.update(&pid, empty);
-		worker = workers.lookup(&pid);
-	}
+	empty = empty_worker.lookup(&zero);
+	if (!empty)
+		return;
+	worker = workers.lookup_or_try_init(&pid, empty);
 	if (!worker || bpf_probe_read_user(&flight->layout, sizeof(flight->layout), &request->layout) ||
 	    !is_walkable(&flight->layout)) {
 		count(COUNTER_TREELESS);

@@ -40,10 +40,16 @@ static inline u64 zval_pointer(const struct compass_layout *layout, u64 zval, u8
 	return pointer;
 }
 
+/* The address of argument n of the call at leaf. */
+static inline u64 argument_at(const struct compass_layout *layout, u64 leaf, u32 n)
+{
+	return leaf + layout->execute_data_size + (u64)layout->zval_size * (n - 1);
+}
+
 /* Argument n of the call at leaf, or the one behind a connection; 0 if it is no string. */
 static inline u64 argument_string(const struct compass_layout *layout, u64 leaf, u32 n)
 {
-	u64 zval = leaf + layout->execute_data_size + (u64)layout->zval_size * (n - 1);
+	u64 zval = argument_at(layout, leaf, n);
 	u32 given = 0;
 	u8 type = 0;
 
@@ -61,8 +67,7 @@ static inline u64 argument_string(const struct compass_layout *layout, u64 leaf,
 /* The path of the stream that is argument n of the call at leaf, a C string; 0 if there is none. */
 static inline u64 stream_path(const struct compass_layout *layout, u64 leaf, u32 n)
 {
-	u64 zval = leaf + layout->execute_data_size + (u64)layout->zval_size * (n - 1);
-	u64 resource = zval_pointer(layout, zval, PHP_RESOURCE);
+	u64 resource = zval_pointer(layout, argument_at(layout, leaf, n), PHP_RESOURCE);
 	u64 stream = 0, path = 0;
 
 	if (!resource)
@@ -129,15 +134,12 @@ static inline u32 texts_read(struct walk *walk, u32 node)
 
 	if (!source || !walk->depth)
 		return 0;
-	all = texts.lookup(&pid);
-	if (!all) {
-		empty = empty_texts.lookup(&zero);
-		if (empty)
-			texts.update(&pid, empty);
-		all = texts.lookup(&pid);
-		if (!all)
-			return 0;
-	}
+	empty = empty_texts.lookup(&zero);
+	if (!empty)
+		return 0;
+	all = texts.lookup_or_try_init(&pid, empty);
+	if (!all)
+		return 0;
 	all->pending.kind = RECORD_TEXT;
 	all->pending.pid = pid;
 	all->pending.start_ns = walk->start_ns;
