@@ -34,12 +34,22 @@ def _check(finding: Finding, api: str) -> None:
     check_waits(finding)
 
 
+def _waited_in(finding: Finding, function: str) -> bool:
+    nodes = finding.breach["call_tree"]["nodes"]
+    return any(node["function"] == function and node["waits"] for node in nodes)
+
+
 @pytest.mark.parametrize("api", ["procedural", "method", "statement", "pdo", "emulated", "native"])
 def test_each_query_of_a_loop_is_one_wait(
     api: str, worker: PhpFpm, daemon: Compassd, mariadb: MariaDb
 ) -> None:
-    call = hot("method", "queries", 0, api=api, database=str(mariadb.socket), sql=SLOW_QUERY)
-    finding = ask(worker, daemon, call)
+    query = {"api": api, "database": str(mariadb.socket), "sql": SLOW_QUERY}
+    finding = ask(worker, daemon, hot("method", "queries", 0, **query))
+    for _ in range(4):
+        if api != "statement" or _waited_in(finding, "mysqli::prepare"):
+            break
+        # The server answered before PHP could wait: then nobody has seen what was prepared.
+        finding = ask(worker, daemon, hot("method", "queries", 0, **query))
     _check(finding, api)
     check_time(finding)
     assert finding.path[-1]["waits"] == pytest.approx(QUERIES, rel=0.1)
