@@ -44,6 +44,21 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """How many breaches it takes until an incident is told.
+
+    Attributes:
+        min_hits: Breaches within the time, at least.
+        within_ns: That time, ns.
+        min_rate: Breaches per finished request of this machine within the time, at least, 0 to 1; None: any.
+    """
+
+    min_hits: int = 1
+    within_ns: int = 60_000_000_000
+    min_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Excess:
     """One limit of the budget and by how much it was exceeded: actual > budget, both in the metric's unit.
 
@@ -79,6 +94,9 @@ class Breach:
         told_running: Whether it was told before, as still running.
         waiting_ns: How long a running request has been waiting at tree.last, ns; None if it does not wait.
         signal: What ended the worker, 0 if it ended by itself or did not end.
+        host: The request's host without port, as incidents know it: "<other>" beyond the bound on hosts.
+        route: What the request is counted under: its transaction, or its path without ids.
+        gate: How many such breaches it takes until they are told; those told one by one are told anyway.
     """
 
     id: str
@@ -93,6 +111,9 @@ class Breach:
     told_running: bool = False
     waiting_ns: int | None = None
     signal: int = 0
+    host: str = ""
+    route: str = ""
+    gate: Gate = Gate()
 
     @property
     def last_seen(self) -> WaitPlace | None:

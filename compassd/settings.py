@@ -12,20 +12,16 @@ Sources are merged key by key: a destination's url may come from a credential an
 
 from __future__ import annotations
 
-import base64
-import binascii
-import ipaddress
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from compassd.errors import ConfigurationError
 from compassd.regular_file import NotRegularError, read_regular
+from compassd.settings_destinations import DestinationSettings, JournaldSettings, Name
 from compassd.settings_errors import Origins, explain
 from compassd.settings_sources import (
     CredentialsSource,
@@ -39,140 +35,25 @@ from compassd.waits.kinds import TextPolicy
 DEFAULT_CONFIG = Path("/etc/compassd/compassd.toml")
 
 _NS_PER_S = 1_000_000_000
-_MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64
-# What may be sent in a header without being able to end it; RFC 9110, sections 5.1 and 5.5.
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
-# The client computes these itself, or the receiver trusts them.
-_RESERVED_HEADERS = {"content-length", "content-type", "host", "transfer-encoding", "connection"}
+_NS_PER_MIN = 60 * _NS_PER_S
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _split(url: str) -> SplitResult | None:
-    """Return the parts of url, None if it is none: the library's own messages would repeat the secret."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises if the port is no number
-    except ValueError:
-        return None
-    return parts
-
-
-def _check_url(secret: SecretStr) -> SecretStr:
-    url = secret.get_secret_value()
-    parts = _split(url)
-    if parts is None or not parts.hostname or not re.fullmatch(r"[\x21-\x7e]+", url):
-        raise ValueError("not a URL such as https://example.com/hook")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user or password: send an Authorization header instead")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
-        raise ValueError("must begin with https:// (http:// only to this machine)")
-    return secret
-
-
-def _check_key(secret: SecretStr) -> SecretStr:
-    try:
-        key = webhook_key(secret.get_secret_value())
-    except binascii.Error:
-        key = b""
-    if not _MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES:
-        raise ValueError("must be whsec_ followed by 24 to 64 random bytes in base64")
-    return secret
-
-
-def webhook_key(secret: str) -> bytes:
-    """Return the key in a Standard Webhooks secret, "whsec_" and base64; b"" without that prefix.
-
-    Raises:
-        binascii.Error: What follows the prefix is not base64.
-    """
-    prefix, found, encoded = secret.partition("whsec_")
-    return base64.b64decode(encoded, validate=True) if found and not prefix and encoded.isascii() else b""
-
-
-def _one_or_many(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-def _check_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not the name of an HTTP header")
-        if name.lower() in _RESERVED_HEADERS or name.lower().startswith("webhook-"):
-            raise ValueError(f"{name} is set by compassd itself")
-        if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
-            raise ValueError(f"the value of {name} must be printable ASCII without surrounding space")
-    return headers
-
-
-Url = Annotated[SecretStr, AfterValidator(_check_url)]
-"""Where to send: a secret, as whoever knows it can post."""
-
-Key = Annotated[SecretStr, AfterValidator(_check_key)]
-"""A Standard Webhooks signing secret: whsec_ and 24 to 64 bytes in base64 (the specification's bounds)."""
-
-Headers = Annotated[dict[str, SecretStr], AfterValidator(_check_headers)]
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[_-]?[a-z0-9])*$", max_length=32)]
-"""A destination's name. Lower case, as environment variables do not tell the cases apart; no two underscores
-in a row, as these separate the levels there."""
-
-
-class _Destination(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class StdoutSettings(_Destination):
-    """One JSON object a line on standard output."""
-
-    type: Literal["stdout"]
-
-
-class JournaldSettings(_Destination):
-    """One structured entry in the journal of this machine."""
-
-    type: Literal["journald"]
-
-
-class SlackSettings(_Destination):
-    """A Slack incoming webhook.
+class IncidentSettings(BaseModel):
+    """How breaches become incidents, and how often these are told.
 
     Attributes:
-        url: The webhook's URL.
-        timeout: How long one attempt may take altogether, ns.
+        coalesce: How long breaches are collected before a new incident is told, ns.
+        cooldown: How long nothing may happen until an incident is over, ns.
+        max_messages: How many messages a destination may get in an interval, digests included.
+        interval: That interval, ns.
     """
 
-    type: Literal["slack"]
-    url: Url
-    timeout: DurationNs = 10 * _NS_PER_S
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
-
-class WebhookSettings(_Destination):
-    """A JSON document by HTTP POST, signed as Standard Webhooks asks if there is a secret.
-
-    Attributes:
-        url: Where to post.
-        secret: Signing secrets: one, or several while receivers change from one to the next; none: unsigned.
-        headers: Sent along, for example Authorization. The values are secrets.
-        timeout: How long one attempt may take altogether, ns.
-    """
-
-    type: Literal["webhook"]
-    url: Url
-    secret: Annotated[tuple[Key, ...], BeforeValidator(_one_or_many)] = ()
-    headers: Headers = Field(default_factory=dict)
-    timeout: DurationNs = 10 * _NS_PER_S
-
-
-DestinationSettings = Annotated[
-    StdoutSettings | JournaldSettings | SlackSettings | WebhookSettings, Field(discriminator="type")
-]
+    coalesce: DurationNs = 2 * _NS_PER_S
+    cooldown: DurationNs = 10 * _NS_PER_MIN
+    max_messages: int = Field(default=6, ge=2, le=1_000)
+    interval: DurationNs = _NS_PER_MIN
 
 
 def _or_journal(destinations: dict[str, DestinationSettings]) -> dict[str, DestinationSettings]:
@@ -195,6 +76,8 @@ class Settings(BaseSettings):
             nothing.
         running: Whether requests are told while they still run.
         running_interval: How often to look at running requests, ns.
+        state_directory: Where incidents and undelivered messages are kept.
+        incidents: How breaches become incidents.
         log_level: The least severe lines that are logged.
         destinations: Whom to tell, by name. If there is none: a journald destination named "journal".
     """
@@ -220,6 +103,8 @@ class Settings(BaseSettings):
     wait_texts: TextPolicy = TextPolicy.MASKED
     running: bool = True
     running_interval: DurationNs = _NS_PER_S
+    state_directory: Path = Path("/var/lib/compassd")
+    incidents: IncidentSettings = IncidentSettings()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     destinations: Annotated[dict[Name, DestinationSettings], AfterValidator(_or_journal)] = Field(
         default_factory=dict, validate_default=True

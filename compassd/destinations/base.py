@@ -6,6 +6,7 @@ from typing import Protocol
 
 from compassd.breach import Breach
 from compassd.errors import DeliveryError
+from compassd.notice import Message
 
 
 class SendError(DeliveryError):
@@ -17,14 +18,22 @@ class SendError(DeliveryError):
         destination: Name of the destination.
         fault: What happened, in a few words.
         permanent: Whether the same attempt would fail again, so that it is not repeated.
+        gone: Whether every message would fail: the destination exists no more, or refuses us as such.
         retry_after: How long the destination asks to be left alone, s; None if it does not say.
     """
 
     def __init__(
-        self, destination: str, fault: str, *, permanent: bool = False, retry_after: float | None = None
+        self,
+        destination: str,
+        fault: str,
+        *,
+        permanent: bool = False,
+        gone: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(f"destination {destination}: {fault}")
-        self.permanent = permanent
+        self.permanent = permanent or gone
+        self.gone = gone
         self.retry_after = retry_after
 
 
@@ -44,6 +53,41 @@ class Destination(Protocol):
 
     def send(self, breach: Breach) -> None:
         """Send the breach; it may arrive twice if an earlier attempt failed late.
+
+        Raises:
+            SendError: It was not taken, or it is not known whether it was.
+        """
+
+    def close(self) -> None:
+        """Free what the destination holds; never raises."""
+
+
+class Memory(Protocol):
+    """What a destination keeps of its own, on disk, from one message to the next."""
+
+    def get(self, key: str) -> str | None:
+        """Return what was put under key, None if nothing was."""
+
+    def put(self, key: str, value: str | None) -> None:
+        """Keep value under key; None forgets it."""
+
+
+class MessageDestination(Protocol):
+    """One place that messages are sent to. Used by one thread only.
+
+    Attributes:
+        name: Its name in the settings.
+        min_interval: The least time between the starts of two attempts, s.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - above
+
+    @property
+    def min_interval(self) -> float: ...  # noqa: D102 - above
+
+    def send(self, message: Message, memory: Memory) -> None:
+        """Send the message; it may arrive twice if an earlier attempt failed late.
 
         Raises:
             SendError: It was not taken, or it is not known whether it was.

@@ -7,10 +7,10 @@ from compassd.destinations.journald import JournaldDestination
 from compassd.destinations.slack import SlackDestination
 from compassd.destinations.stdout import StdoutDestination
 from compassd.destinations.webhook import WebhookDestination
-from compassd.settings import (
+from compassd.settings import Settings
+from compassd.settings_destinations import (
     DestinationSettings,
     JournaldSettings,
-    Settings,
     SlackSettings,
     StdoutSettings,
     WebhookSettings,

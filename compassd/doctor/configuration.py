@@ -15,13 +15,12 @@ from requests.utils import get_environ_proxies, select_proxy
 from compassd.doctor.finding import Finding, Verdict
 from compassd.errors import ConfigurationError
 from compassd.rules.load import load_rules
-from compassd.settings import (
+from compassd.settings import Settings, load_settings
+from compassd.settings_destinations import (
     DestinationSettings,
     JournaldSettings,
-    Settings,
     SlackSettings,
     WebhookSettings,
-    load_settings,
 )
 
 _JOURNAL_SOCKET = Path("/run/systemd/journal/socket")

@@ -8,12 +8,11 @@ import pytest
 from compassd.destinations.factory import build_destinations
 from compassd.destinations.webhook import WebhookDestination
 from compassd.errors import ConfigurationError
-from compassd.settings import (
+from compassd.settings import Settings, load_settings
+from compassd.settings_destinations import (
     JournaldSettings,
-    Settings,
     SlackSettings,
     WebhookSettings,
-    load_settings,
     webhook_key,
 )
 from compassd.waits.kinds import TextPolicy
