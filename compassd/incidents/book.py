@@ -27,8 +27,8 @@ from compassd.settings import IncidentSettings
 
 MAX_INCIDENTS = 5_000
 """Beyond so many, new breaches are counted under other_key()."""
-MAX_NODES = 250_000
-"""Of the call trees of all exemplars. Beyond that, exemplars are kept without their trees."""
+MAX_NODES = 50_000
+"""Of the call trees of all exemplars, about 20 MB. Beyond that, exemplars are kept without their trees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

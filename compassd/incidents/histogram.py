@@ -18,8 +18,8 @@ _NOTHING = -1  # the bucket of 0
 class Histogram:
     """How often each duration occurred. Only buckets that hold something take memory.
 
-    Percentiles are within one per cent of a value that was added; counts and the maximum are exact. Whatever
-    the values, there are at most 2,300 buckets, as 2 ** 63 ns is the longest duration there is.
+    Percentiles are within one per cent, and half a ns, of a value that was added; counts and the maximum are
+    exact. There are at most 2,300 buckets, as 2 ** 63 ns is the longest duration there is.
 
     Attributes:
         counts: How many values there are in each bucket that holds any.

@@ -43,11 +43,18 @@ class Ceiling:
         recent = sum(time > now - settings.interval for time in self.used)
         return max(0, settings.max_messages - recent)
 
-    def free_at(self, settings: IncidentSettings) -> int:
-        """Return from when on there may be a message, Unix time in ns."""
-        if len(self.used) < settings.max_messages:
+    def free_at(self, settings: IncidentSettings, messages: int) -> int:
+        """Return from when on there may be so many messages, Unix time in ns.
+
+        Args:
+            settings: How many there may be in an interval.
+            messages: At least 1, at most settings.max_messages.
+        """
+        # So many of the last ones may still be in the interval.
+        others = settings.max_messages - messages + 1
+        if len(self.used) < others:
             return self.silent_until
-        return max(self.silent_until, self.used[-settings.max_messages] + settings.interval)
+        return max(self.silent_until, self.used[-others] + settings.interval)
 
     def use(self, settings: IncidentSettings, now: int, *, digest: bool) -> None:
         """Take note of a message."""
@@ -126,8 +133,10 @@ class Queue:
             return None
         left = self.ceiling.left(settings, now)
         if left == 0:
-            return self.ceiling.free_at(settings)
-        return self.since + settings.coalesce if left == 1 else now
+            return self.ceiling.free_at(settings, 1)
+        if left == 1:
+            return min(self.since + settings.coalesce, self.ceiling.free_at(settings, 2))
+        return now
 
     def take(self, settings: IncidentSettings, server: str, now: int) -> tuple[list[Message], list[Incident]]:
         """Return the messages for now, and the incidents that are told with them.
