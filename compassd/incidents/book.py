@@ -266,7 +266,6 @@ class IncidentBook:
             return
         state.closed = True
         self._changed.add(state.id)
-        self._set_timer(incident)
 
     def _let_wait(self, incident: Incident, now: int) -> None:
         for name, listener in incident.state.listeners.items():

@@ -70,6 +70,15 @@ def test_a_breach_after_an_update_waits_for_the_next_one() -> None:
     assert desk.told() == [(2.0, OPENED, 1), (302.0, UPDATED, 1)]
 
 
+def test_a_breach_at_the_moment_of_an_update_waits_for_the_next_one() -> None:
+    desk = Desk()
+    for second in (0, 10, 62):
+        desk.at(second * S)
+        desk.hit()
+    desk.at(400 * S)
+    assert desk.told() == [(2.0, OPENED, 1), (62.0, UPDATED, 1), (302.0, UPDATED, 1)]
+
+
 def test_the_end_carries_what_was_not_told_yet() -> None:
     desk = Desk()
     desk.hit()
@@ -206,7 +215,9 @@ def test_one_that_still_runs_the_second_time_does_not_count_again() -> None:
     desk = Desk()
     running = desk.hit(state=State.RUNNING)
     desk.take(running)
+    assert len(desk.book._running) == 1
     desk.end(running)
+    assert len(desk.book._running) == 0
     desk.at(2 * S)
     assert desk.told() == [(2.0, OPENED, 1)]
 
@@ -229,6 +240,16 @@ def test_an_end_that_nobody_waits_for_counts() -> None:
     desk.end(running)
     desk.at(602 * S)
     assert desk.told() == [(2.0, OPENED, 1), (600.0, CLOSED, 0), (602.0, OPENED, 1)]
+
+
+def test_an_end_counts_even_if_nobody_has_asked_since_its_incident_was_over() -> None:
+    desk = Desk()
+    running = desk.hit(state=State.RUNNING)
+    desk.at(2 * S)
+    desk.now = START + 700 * S
+    desk.end(running)
+    desk.at(702 * S)
+    assert desk.told() == [(2.0, OPENED, 1), (700.0, CLOSED, 0), (702.0, OPENED, 1)]
 
 
 def test_an_end_is_waited_for_only_so_many_times() -> None:

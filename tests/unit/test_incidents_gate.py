@@ -104,6 +104,19 @@ def test_a_rate_forgets_what_was_before_its_time() -> None:
     assert desk.told() == [(121.0, OPENED, 2)]
 
 
+def test_a_rate_forgets_breaches_that_were_before_its_time() -> None:
+    desk = Desk()
+    for second in range(106):
+        desk.at(second * S)
+        desk.book.note_requests(1_000 + second if second else 0, desk.now)
+        if second == 1:
+            for _ in range(20):
+                desk.hit(gate=RATE)
+        if second in (50, 105):
+            desk.hit(gate=RATE)
+    assert (desk.book.counters.pending, desk.book.counters.open) == (1, 0)
+
+
 def test_a_rate_is_of_what_came_since_a_restart() -> None:
     desk = Desk()
     desk.book.note_requests(0, desk.now)

@@ -117,5 +117,6 @@ def test_ceilings_that_cannot_be_read_are_begun_anew() -> None:
     assert desk.book.counters.unreadable == 1
     desk.at(HOUR)
     assert desk.told() == [(2.0, OPENED, 1), (600.0, CLOSED, 0)]
+    assert CEILINGS in desk.kept
     desk.restart()
     assert desk.book.counters.unreadable == 0

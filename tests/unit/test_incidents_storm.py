@@ -91,6 +91,17 @@ def test_a_digest_says_the_worst_first() -> None:
     assert digest.server == "web1"
 
 
+def test_a_digest_is_about_the_time_since_the_first_breach_that_is_new() -> None:
+    desk = Desk(TWO)
+    for second in (0, 1, 70, 80):
+        desk.at(second * S)
+        _routes(desk, 0, 3)
+    desk.at(HOUR)
+    digests = [notice for message in desk.messages if isinstance(notice := message.notice, DigestNotice)]
+    # The last is about what is over; nothing is new in it.
+    assert [((one.since - START) / S, one.new_hits) for one in digests] == [(0, 4), (70, 4), (80, 0)]
+
+
 def test_what_began_is_worth_more_than_what_is_over() -> None:
     desk = Desk(TWO)
     _routes(desk, 0, 3, severity=Severity.CRITICAL)
