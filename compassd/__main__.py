@@ -61,9 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_rules(run)
     run.set_defaults(command=_run)
 
-    check = commands.add_parser("check", help="validate the rules and print every error with its place")
+    check = commands.add_parser("check", help="validate the rules and print every problem with its place")
     _add_config(check)
     _add_rules(check)
+    check.add_argument("--json", action="store_true", help="write one JSON document, for programs")
+    check.add_argument("--strict", action="store_true", help="exit 1 for warnings, too")
     check.set_defaults(command=_check)
 
     trace = commands.add_parser(
@@ -128,9 +130,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from compassd.commands.check import check  # noqa: PLC0415
+    from compassd.commands.check import CheckOptions, check  # noqa: PLC0415
 
-    return check(options.config, options.rules, sys.stdout, sys.stderr)
+    wanted = CheckOptions(options.config, options.rules, options.json, options.strict)
+    return check(wanted, sys.stdout, sys.stderr)
 
 
 def _trace(options: argparse.Namespace) -> int:

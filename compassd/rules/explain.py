@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from compassd.rules.codes import Code
 from compassd.rules.model import Budget, FunctionBudget, Match, Rule, RulesFile, suggestion
 from compassd.rules.positions import KeyPath
+from compassd.rules.problems import Finding
 from compassd.units import quoted, shown
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong with a document.
-
-    Attributes:
-        path: Of the value concerned, or of the table around it; it may go deeper than the document does.
-        at_key: Whether to point to the key rather than to its value.
-        message: What is wrong, in one line, beginning with the key inside of its rule.
-    """
-
-    path: KeyPath
-    at_key: bool
-    message: str
-
 
 _EXAMPLES = {
     "rule": "write [[rule]] above the keys of each rule, with two brackets",
@@ -36,18 +21,52 @@ _EXAMPLES = {
 }
 _MODELS: Mapping[str, type[BaseModel]] = {"match": Match, "budget": Budget, "function": FunctionBudget}
 
+# What pydantic calls a value that is no table where there must be one.
+_SHAPES = {"model_type": "table", "tuple_type": "list of tables"}
+# Of a wrong value, by its key, or by its table and key where the key alone does not tell.
+_CODES: Mapping[str, Code] = {
+    "name": Code.NAME,
+    "uri": Code.URI,
+    "host": Code.HOST,
+    "method": Code.METHOD,
+    "status": Code.STATUS,
+    "budget": Code.NO_LIMIT,
+    "duration": Code.DURATION,
+    "cpu": Code.DURATION,
+    "memory": Code.SIZE,
+    "function": Code.NO_LIMIT,
+    "function.name": Code.FUNCTION,
+    "time": Code.DURATION,
+    "waits": Code.WAITS,
+    "severity": Code.SEVERITY,
+    "destinations": Code.DESTINATION,
+}
+
 
 def explain(error: ValidationError) -> Iterator[Finding]:
     """Yield what is wrong with a document, from the error of RulesFile.model_validate."""
     for details in error.errors(include_url=False):
         path = details["loc"]
         if details["type"] == "extra_forbidden":
-            yield Finding(path, at_key=True, message=_inside(path[:-1], _unknown_key(path)))
+            message = _inside(path[:-1], _unknown_key(path))
+            yield Finding(Code.UNKNOWN_KEY, path, at_key=True, message=message)
         elif details["type"] == "missing":
-            message = f"missing key {quoted(str(path[-1]))}"
-            yield Finding(path[:-1], at_key=True, message=_inside(path[:-1], message))
+            message = _inside(path[:-1], f"missing key {quoted(str(path[-1]))}")
+            yield Finding(Code.MISSING_KEY, path[:-1], at_key=True, message=message)
         else:
-            yield Finding(path, at_key=False, message=_inside(path, _complaint(details)))
+            message = _inside(path, _complaint(details))
+            yield Finding(_code(details), path, at_key=False, message=message)
+
+
+def _code(details: ErrorDetails) -> Code:
+    """Return the kind of a wrong value."""
+    if details["type"] in _SHAPES:
+        return Code.NOT_A_TABLE
+    *_, table, key = ("", *(part for part in details["loc"] if isinstance(part, str)))
+    code = _CODES.get(f"{table}.{key}") or _CODES[key]
+    if code is Code.DESTINATION and isinstance(details["input"], str):
+        return Code.UNKNOWN_DESTINATION
+    return code
 
 
 def _unknown_key(path: KeyPath) -> str:
@@ -63,9 +82,8 @@ def _complaint(details: ErrorDetails) -> str:
     if details["type"] == "value_error":
         # One of this package's own; pydantic would put "Value error, " in front.
         return str(details["ctx"]["error"])
-    if details["type"] in {"model_type", "tuple_type"}:
+    if expected := _SHAPES.get(details["type"]):
         names = [key for key in details["loc"] if isinstance(key, str)]
-        expected = "list of tables" if details["type"] == "tuple_type" else "table"
         return f"{shown(details['input'])} is not a {expected}; {_EXAMPLES[names[-1]]}"
     return details["msg"]
 
