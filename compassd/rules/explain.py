@@ -8,38 +8,75 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from compassd.rules.codes import Code
-from compassd.rules.model import Budget, FunctionBudget, Match, Rule, RulesFile, suggestion
+from compassd.rules.model import (
+    Budget,
+    Exclusion,
+    FunctionBudget,
+    Match,
+    Route,
+    Rule,
+    RuleException,
+    RulesFile,
+)
 from compassd.rules.positions import KeyPath
 from compassd.rules.problems import Finding
+from compassd.rules.values import suggestion
 from compassd.units import quoted, shown
 
 _EXAMPLES = {
     "rule": "write [[rule]] above the keys of each rule, with two brackets",
+    "route": "write [[route]] above the keys of each route, with two brackets",
     "match": 'write for example match = { uri = "/shop/**" }',
     "budget": 'write for example budget = { duration = "800ms" }',
     "function": 'write for example function = { name = "PDO::*", waits = 50 }',
+    "not": 'write for example not = { uri = "/shop/export" }',
+    "exception": "write [[rule.exception]] above the keys of each exception",
 }
-_MODELS: Mapping[str, type[BaseModel]] = {"match": Match, "budget": Budget, "function": FunctionBudget}
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "rule": Rule,
+    "route": Route,
+    "match": Match,
+    "not": Exclusion,
+    "exception": RuleException,
+    "budget": Budget,
+    "function": FunctionBudget,
+}
 
 # What pydantic calls a value that is no table where there must be one.
 _SHAPES = {"model_type": "table", "tuple_type": "list of tables"}
 # Of a wrong value, by its key, or by its table and key where the key alone does not tell.
 _CODES: Mapping[str, Code] = {
+    "rule": Code.WITHIN,
     "name": Code.NAME,
+    "overrides": Code.NAME,
     "uri": Code.URI,
-    "host": Code.HOST,
+    "route.match": Code.URI,
+    "uri_regex": Code.URI_REGEX,
     "method": Code.METHOD,
+    "host": Code.HOST,
     "status": Code.STATUS,
+    "pool": Code.GLOB,
+    "transaction": Code.GLOB,
+    "tags": Code.GLOB,
+    "not": Code.EMPTY_MATCH,
     "budget": Code.NO_LIMIT,
     "duration": Code.DURATION,
     "cpu": Code.DURATION,
+    "time": Code.DURATION,
+    "within": Code.DURATION,
     "memory": Code.SIZE,
+    "waits": Code.WAITS,
     "function": Code.NO_LIMIT,
     "function.name": Code.FUNCTION,
-    "time": Code.DURATION,
-    "waits": Code.WAITS,
     "severity": Code.SEVERITY,
     "destinations": Code.DESTINATION,
+    "escalate_ratio": Code.NUMBER,
+    "min_hits": Code.NUMBER,
+    "min_rate": Code.NUMBER,
+    "exception": Code.EMPTY_MATCH,
+    "reason": Code.REASON,
+    "expires": Code.EXPIRES,
+    "route.name": Code.ROUTE_NAME,
 }
 
 
@@ -62,8 +99,11 @@ def _code(details: ErrorDetails) -> Code:
     """Return the kind of a wrong value."""
     if details["type"] in _SHAPES:
         return Code.NOT_A_TABLE
-    *_, table, key = ("", *(part for part in details["loc"] if isinstance(part, str)))
-    code = _CODES.get(f"{table}.{key}") or _CODES[key]
+    keys = [part for part in details["loc"] if isinstance(part, str)]
+    if "tags" in keys:
+        # What follows is the name of a tag, which may be that of a key.
+        keys = keys[: keys.index("tags") + 1]
+    code = _CODES.get(".".join(keys[-2:])) or _CODES[keys[-1]]
     if code is Code.DESTINATION and isinstance(details["input"], str):
         return Code.UNKNOWN_DESTINATION
     return code
@@ -72,8 +112,8 @@ def _code(details: ErrorDetails) -> Code:
 def _unknown_key(path: KeyPath) -> str:
     *table, key = path
     names = [part for part in table if isinstance(part, str)]
-    model = _MODELS.get(names[-1], Rule) if names else RulesFile
-    known = sorted(model.model_fields)
+    model = _MODELS[names[-1]] if names else RulesFile
+    known = sorted(field.alias or name for name, field in model.model_fields.items())
     listed = "; known: " + ", ".join(quoted(each) for each in known)
     return f"unknown key {quoted(str(key))}{suggestion(str(key), known) or listed}"
 

@@ -11,10 +11,12 @@ from pydantic import ValidationError
 from compassd.rules.codes import Code
 from compassd.rules.explain import explain
 from compassd.rules.match import RuleSet
-from compassd.rules.model import KNOWN_DESTINATIONS, RulesFile
-from compassd.rules.positions import locate
+from compassd.rules.model import RulesFile
+from compassd.rules.overrides import override_problems
+from compassd.rules.positions import KeyPath, locate
 from compassd.rules.problems import Finding, Problem, RulesError, in_order
 from compassd.rules.source import NO_RULES_HINT, RulesSource, read_source
+from compassd.rules.values import KNOWN_DESTINATIONS
 from compassd.units import quoted
 
 
@@ -55,8 +57,10 @@ def load_file(
     """
     source = read_source(path)
     findings = list(_names_twice(source))
+    for where, message in override_problems(source.rules):
+        findings.append(Finding(Code.OVERRIDES, where, at_key=False, message=f"overrides: {message}"))
     if not sampling:
-        findings += _unmeasured_functions(source)
+        findings += _unmeasured(source)
     try:
         content = RulesFile.model_validate(source.document, context={KNOWN_DESTINATIONS: known_destinations})
     except ValidationError as error:
@@ -66,7 +70,7 @@ def load_file(
     if not content.rule:
         problem = Problem(code=Code.NO_RULES, file=source.file, message="no rules", hint=NO_RULES_HINT)
         raise RulesError([problem])
-    return LoadedRules(RuleSet(content.rule), content, source)
+    return LoadedRules(RuleSet(content.rule, content.route), content, source)
 
 
 def _names_twice(source: RulesSource) -> Iterator[Finding]:
@@ -85,14 +89,15 @@ def _names_twice(source: RulesSource) -> Iterator[Finding]:
             first[name] = position.value.line if position else 1
 
 
-def _unmeasured_functions(source: RulesSource) -> Iterator[Finding]:
-    """Yield every rule with budgets of functions, which without sampling nothing would ever exceed."""
+def _unmeasured(source: RulesSource) -> Iterator[Finding]:
+    """Yield every budget of waits or functions, which without sampling nothing would ever exceed."""
     for number, rule in enumerate(source.rules):
         budget = rule.get("budget")
-        if isinstance(budget, dict) and "function" in budget:
-            message = (
-                "budget.function: the settings have sampling = false, which leaves functions unmeasured; "
-                "set sampling = true and restart, or take this budget out"
-            )
-            path = ("rule", number, "budget", "function")
-            yield Finding(Code.NO_SAMPLING, path, at_key=True, message=message)
+        for key, what in (("waits", "waits"), ("function", "functions")):
+            if isinstance(budget, dict) and key in budget:
+                path: KeyPath = ("rule", number, "budget", key)
+                message = (
+                    f"budget.{key}: the settings have sampling = false, which leaves {what} unmeasured; "
+                    "set sampling = true and restart, or take this budget out"
+                )
+                yield Finding(Code.NO_SAMPLING, path, at_key=True, message=message)

@@ -57,8 +57,10 @@ class RulesSource:
         )
 
     def _entry(self, path: KeyPath) -> Entry | None:
-        """Return the rule that path leads into, None if it leads into none."""
+        """Return the rule or route that path leads into, None if it leads into none."""
         match path:
+            case ("route", int(index), *_):
+                return Entry("route", index + 1)
             case ("rule", int(index), *_):
                 rule = self.rules[index]
                 name = rule.get("name")

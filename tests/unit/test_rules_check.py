@@ -35,7 +35,7 @@ def test_every_problem_is_shown_with_its_line_and_a_caret_then_counted(tmp_path:
         1,
         "",
         f'{path}:3:19: rule "a": budget.cpu: "1 sec" is not a duration; '
-        'write for example "800ms" or "1.5s" [R206]\n'
+        'write for example "800ms" or "1.5s" [R208]\n'
         '     budget = { cpu = "1 sec" }\n'
         "                      ^\n"
         f'{path}:4:1: rule "a": unknown key "severty"; did you mean "severity"? [R101]\n'
@@ -93,7 +93,7 @@ def as_json(path: Path) -> dict[str, object]:
 
 
 def test_programs_get_every_problem_with_its_place_and_its_code(tmp_path: Path) -> None:
-    path = write(tmp_path, '[[rule]]\nname = "a"\nbudget = {}\n[[rule]]\nbudget.cpu = "1s"\nx = 1\n')
+    path = write(tmp_path, '[[rule]]\nname = "a"\nbudget = {}\n[[rule]]\nbudget.cpu = "1s"\nseverty = 1\n')
     assert as_json(path) == {
         "ok": False,
         "rules": 0,
@@ -105,7 +105,7 @@ def test_programs_get_every_problem_with_its_place_and_its_code(tmp_path: Path) 
                 "line": 3,
                 "column": 10,
                 "rule": "a",
-                "message": "budget: no limit; give at least one of duration, cpu, memory and function",
+                "message": "budget: no limit; give at least one of duration, cpu, memory, waits and function",
             },
             {
                 "code": "R102",
@@ -123,7 +123,7 @@ def test_programs_get_every_problem_with_its_place_and_its_code(tmp_path: Path) 
                 "line": 6,
                 "column": 1,
                 "rule": None,
-                "message": 'unknown key "x"; known: "budget", "destinations", "match", "name", "severity"',
+                "message": 'unknown key "severty"; did you mean "severity"?',
             },
         ],
     }
