@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -56,11 +57,12 @@ def _report(options: CheckOptions) -> Report:
     those given, or those installed.
     """
     if options.config is None and options.rules is not None and not DEFAULT_CONFIG.exists():
-        return check_rules(options.rules, strict=options.strict)
+        return check_rules(options.rules, now_ns=time.time_ns(), strict=options.strict)
     settings = load_settings(options.config)
     return check_rules(
         options.rules or settings.rules,
         settings.destinations,
+        now_ns=time.time_ns(),
         sampling=settings.sampling,
         strict=options.strict,
     )

@@ -68,6 +68,7 @@ def check(
     path: Path,
     known_destinations: Collection[str] | None = None,
     *,
+    now_ns: int,
     sampling: bool = True,
     strict: bool = False,
 ) -> Report:
@@ -76,6 +77,7 @@ def check(
     Args:
         path: The rules file.
         known_destinations: Names that rules may send to; None leaves the names unchecked.
+        now_ns: When exceptions are compared with their date, Unix time in ns.
         sampling: Whether requests have call trees, which budgets of functions need.
         strict: Whether a warning is as bad as an error.
     """
@@ -83,7 +85,8 @@ def check(
         loaded = load_file(path, known_destinations, sampling=sampling)
     except RulesError as error:
         return Report(file_name(path), 0, error.problems, strict)
-    return Report(file_name(path), len(loaded.content.rule), (), strict)
+    warnings = loaded.warnings(known_destinations, now_ns)
+    return Report(file_name(path), len(loaded.content.rule), warnings, strict)
 
 
 def _count(number: int, thing: str) -> str:

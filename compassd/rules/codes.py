@@ -56,6 +56,13 @@ class Code(StrEnum):
     OVERRIDES = "R306"
     WITHIN = "R307"
 
+    NEVER = "R501"
+    DUPLICATE = "R502"
+    SHADOWED = "R503"
+    UNUSED = "R504"
+    EXPIRED = "R505"
+    ROUTE_COVERED = "R506"
+
     @property
     def severity(self) -> ProblemSeverity:
         """Whether a file with such a problem can be used."""

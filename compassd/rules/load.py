@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from compassd.rules.codes import Code
 from compassd.rules.explain import explain
+from compassd.rules.lint import lint
 from compassd.rules.match import RuleSet
 from compassd.rules.model import RulesFile
 from compassd.rules.overrides import override_problems
@@ -33,6 +34,12 @@ class LoadedRules:
     ruleset: RuleSet
     content: RulesFile
     source: RulesSource
+
+    def warnings(self, known_destinations: Collection[str] | None, now_ns: int) -> list[Problem]:
+        """Return what is hardly meant so, in the order of the file; see lint()."""
+        return in_order(
+            self.source.problem(finding) for finding in lint(self.content, known_destinations, now_ns)
+        )
 
 
 def load_rules(

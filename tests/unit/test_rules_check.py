@@ -9,7 +9,7 @@ from compassd.rules.check import check
 
 def run(path: Path, known: set[str] | None = None) -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()
-    report = check(path, known)
+    report = check(path, known, now_ns=0)
     report.print(out, err)
     return int(not report.ok), out.getvalue(), err.getvalue()
 
@@ -87,7 +87,7 @@ def test_a_very_long_line_is_shown_around_the_place(tmp_path: Path) -> None:
 
 def as_json(path: Path) -> dict[str, object]:
     out = io.StringIO()
-    check(path).print_json(out)
+    check(path, now_ns=0).print_json(out)
     document: dict[str, object] = json.loads(out.getvalue())
     return document
 
