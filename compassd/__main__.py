@@ -89,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(doctor)
     _add_rules(doctor)
     doctor.set_defaults(command=_doctor)
+
+    schema = commands.add_parser("schema", help="print a JSON Schema, for editors and programs")
+    schema.add_argument("name", metavar="NAME", help='such as "rules" or "breach"')
+    schema.set_defaults(command=_schema)
     return parser
 
 
@@ -155,6 +159,12 @@ def _show(options: argparse.Namespace) -> int:
 
     wanted = ShowOptions(options.source, options.id, Format(options.format), options.output)
     return show(wanted, sys.stdout)
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from compassd.commands.schema import schema  # noqa: PLC0415
+
+    return schema(options.name, sys.stdout)
 
 
 def _positive(text: str) -> int:

@@ -29,6 +29,7 @@ _EXAMPLES = {
     "match": 'write for example match = { uri = "/shop/**" }',
     "budget": 'write for example budget = { duration = "800ms" }',
     "function": 'write for example function = { name = "PDO::*", waits = 50 }',
+    "tags": 'write for example tags = { tenant = "acme" }',
     "not": 'write for example not = { uri = "/shop/export" }',
     "exception": "write [[rule.exception]] above the keys of each exception",
 }
@@ -43,7 +44,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
 }
 
 # What pydantic calls a value that is no table where there must be one.
-_SHAPES = {"model_type": "table", "tuple_type": "list of tables"}
+_SHAPES = {"model_type": "table", "mapping_type": "table", "tuple_type": "list of tables"}
 # Of a wrong value, by its key, or by its table and key where the key alone does not tell.
 _CODES: Mapping[str, Code] = {
     "rule": Code.WITHIN,

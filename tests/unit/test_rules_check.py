@@ -24,7 +24,7 @@ def test_a_good_file_gets_one_line_on_out(tmp_path: Path) -> None:
     path = write(tmp_path, '[[rule]]\nname = "a"\nbudget.cpu = "1s"\n')
     assert run(path) == (0, f"{path}: 1 rule, ok\n", "")
     path = write(
-        tmp_path, '[[rule]]\nname = "a"\nbudget.cpu = "1s"\n[[rule]]\nname = "b"\nbudget.cpu = "1s"\n'
+        tmp_path, '[[rule]]\nname = "a"\nbudget.cpu = "1s"\n[[rule]]\nname = "b"\nbudget.memory = "1MB"\n'
     )
     assert run(path) == (0, f"{path}: 2 rules, ok\n", "")
 
