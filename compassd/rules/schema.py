@@ -133,7 +133,7 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-def rules_schema() -> dict[str, object]:
+def rules_schema() -> dict[str, Any]:
     """Return the schema, a JSON document of draft 2020-12."""
     schema = RulesFile.model_json_schema(schema_generator=_Generator)
     tables = schema.pop("$defs")
