@@ -3,13 +3,14 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 from compassd.rules.check import check
 
 
-def run(path: Path, known: set[str] | None = None) -> tuple[int, str, str]:
+def run(path: Path, known: set[str] | None = None, *, strict: bool = False) -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()
-    report = check(path, known, now_ns=0)
+    report = check(path, known, now_ns=0, strict=strict)
     report.print(out, err)
     return int(not report.ok), out.getvalue(), err.getvalue()
 
@@ -85,10 +86,40 @@ def test_a_very_long_line_is_shown_around_the_place(tmp_path: Path) -> None:
     assert line[caret.index("^") :].startswith('"bad"')
 
 
-def as_json(path: Path) -> dict[str, object]:
+NEEDLESS = '[[rule]]\nname = "a"\nbudget.cpu = "1s"\n[[rule]]\nname = "b"\nbudget.cpu = "1s"\n'
+
+
+def test_warnings_are_shown_like_errors_and_the_file_is_fine(tmp_path: Path) -> None:
+    path = write(tmp_path, NEEDLESS)
+    assert run(path) == (
+        0,
+        f"{path}: 2 rules, 1 warning, ok\n",
+        f'{path}:4:3: warning: rule "b": tells the same as rule "a"; take one of them out [R502]\n'
+        "    [[rule]]\n"
+        "      ^\n",
+    )
+
+
+def test_where_warnings_count_the_file_is_not_fine(tmp_path: Path) -> None:
+    path = write(tmp_path, NEEDLESS)
+    status, out, err = run(path, strict=True)
+    assert (status, out, err.splitlines()[-1]) == (1, "", f"{path}: 1 warning")
+    document = as_json(path, strict=True)
+    assert (document["ok"], document["rules"]) == (False, 2)
+
+
+def test_programs_are_told_of_warnings(tmp_path: Path) -> None:
+    document = as_json(write(tmp_path, NEEDLESS))
+    assert (document["ok"], document["rules"]) == (True, 2)
+    (problem,) = document["problems"]
+    assert (problem["code"], problem["severity"], problem["rule"]) == ("R502", "warning", "b")
+    assert (problem["line"], problem["column"]) == (4, 3)
+
+
+def as_json(path: Path, *, strict: bool = False) -> dict[str, Any]:
     out = io.StringIO()
-    check(path, now_ns=0).print_json(out)
-    document: dict[str, object] = json.loads(out.getvalue())
+    check(path, now_ns=0, strict=strict).print_json(out)
+    document: dict[str, Any] = json.loads(out.getvalue())
     return document
 
 
