@@ -107,3 +107,24 @@ def test_a_match_does_not_cover_what_it_may_not_be_about(
     wide: dict[str, object], narrow: dict[str, object]
 ) -> None:
     assert not covers(Match.model_validate(wide), Match.model_validate(narrow))
+
+
+# Of each key a value that leaves something out.
+NARROWING: dict[str, object] = {
+    "uri": "/a",
+    "uri_regex": "/a",
+    "method": "GET",
+    "host": "a",
+    "status": 404,
+    "pool": "a",
+    "transaction": "a",
+    "tags": {"a": "b"},
+    "not": {"method": "GET"},
+}
+
+
+def test_every_key_of_a_match_is_looked_at() -> None:
+    assert set(NARROWING) == {field.alias or name for name, field in Match.model_fields.items()}
+    for key, value in NARROWING.items():
+        assert not covers(Match.model_validate({key: value}), Match())
+        assert covers(Match.model_validate({key: value}), Match.model_validate({key: value}))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from compassd.rules.load import load_file
-from compassd.rules.redundant import MAX_COMPARED
+from compassd.rules.model import Rule
+from compassd.rules.redundant import MAX_COMPARED, tells_all_of
 
 NOW = int(datetime(2026, 6, 1, tzinfo=UTC).timestamp()) * 10**9
 EXAMPLE = Path(__file__).parents[2] / "rules.example.toml"
@@ -227,3 +229,39 @@ def test_a_file_of_very_many_rules_is_not_compared_for_minutes(tmp_path: Path) -
         0
     ]
     assert len(warnings(tmp_path, fewer)) == MAX_COMPARED - 1
+
+
+# Of each key of a rule a line with which it tells something that one without does not tell.
+TELLING = {
+    "severity": 'severity = "critical"',
+    "escalate_ratio": "escalate_ratio = 2",
+    "overrides": 'overrides = "other"',
+    # Beside one that tells "x" only.
+    "destinations": 'destinations = "y"',
+}
+# And one with which a rule tells less than one without.
+SILENCING = {
+    "match": 'match.uri = "/a"',
+    "exception": 'exception = { match.uri = "/a", reason = "x" }',
+    "min_hits": "min_hits = 2",
+    "min_rate": "min_rate = 0.5",
+    "within": 'min_hits = 2\nwithin = "1m"',
+}
+
+
+def test_every_key_of_a_rule_is_looked_at() -> None:
+    keys = {field.alias or name for name, field in Rule.model_fields.items()}
+    assert {"name", "budget", *TELLING, *SILENCING} == keys
+
+
+@pytest.mark.parametrize("key", [*TELLING, *SILENCING])
+def test_a_rule_that_tells_more_than_another_is_not_covered_by_it(key: str) -> None:
+    def rule(text: str) -> Rule:
+        document = {"name": "a", "budget": {"cpu": "1s"}, "destinations": "x"}
+        return Rule.model_validate(document | tomllib.loads(text))
+
+    plain, special = rule(""), rule(TELLING.get(key) or SILENCING[key])
+    more, less = (special, plain) if key in TELLING else (plain, special)
+    assert tells_all_of(plain, plain)
+    assert tells_all_of(special, special)
+    assert not tells_all_of(less, more)
