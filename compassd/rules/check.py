@@ -78,7 +78,7 @@ def check(
         path: The rules file.
         known_destinations: Names that rules may send to; None leaves the names unchecked.
         now_ns: When exceptions are compared with their date, Unix time in ns.
-        sampling: Whether requests have call trees, which budgets of functions need.
+        sampling: Whether requests have call trees, which budgets of waits and functions need.
         strict: Whether a warning is as bad as an error.
     """
     try:
