@@ -9,7 +9,14 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
 from compassd.rules.codes import Code
-from compassd.rules.cover import conditions_cover, covers, host_glob_covers, never_both, path_glob_covers
+from compassd.rules.cover import (
+    MAX_COMPARISONS,
+    conditions_cover,
+    covers,
+    host_glob_covers,
+    never_both,
+    path_glob_covers,
+)
 from compassd.rules.glob import SYMBOL
 from compassd.rules.model import Conditions, Match, Route, Rule, RulesFile
 from compassd.rules.positions import KeyPath
@@ -120,7 +127,11 @@ def _unused(content: RulesFile, destinations: Collection[str]) -> Iterator[Findi
 
 
 def _routes(routes: Collection[Route]) -> Iterator[Finding]:
-    """Yield the patterns of routes whose requests all have a name by then."""
+    """Yield the patterns of routes whose requests all have a name by then.
+
+    Where that took more than MAX_COMPARISONS, none is looked for.
+    """
+    few = sum(len(route.match) for route in routes) ** 2 <= MAX_COMPARISONS
     earlier: list[Route] = []
     for number, route in enumerate(routes):
         yield from _endless(route.match, ("route", number, "match"))
@@ -132,7 +143,8 @@ def _routes(routes: Collection[Route]) -> Iterator[Finding]:
                     "put the narrower one first"
                 )
                 yield _warning(Code.ROUTE_COVERED, ("route", number, "match", at), message)
-        earlier.append(route)
+        if few:
+            earlier.append(route)
 
 
 def _names_all(earlier: Route, route: Route, glob: str) -> bool:

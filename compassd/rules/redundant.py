@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from compassd.breach import Severity
-from compassd.rules.cover import covers
-from compassd.rules.model import Budget, FunctionBudget, Rule, RuleException
-
-MAX_COMPARED = 500
-"""Rules. Each is compared with each, which takes a file of more than these too long."""
+from compassd.rules.cover import MAX_COMPARISONS, covers
+from compassd.rules.model import Budget, FunctionBudget, Match, Rule, RuleException
 
 _SEVERITIES = tuple(Severity)
 
@@ -18,9 +15,9 @@ def redundant_rules(rules: Sequence[Rule]) -> Iterator[tuple[int, int, bool]]:
     """Yield the rules that tell nothing new.
 
     Each as its number, the number of a rule that tells all of it, and whether they tell the same. Of two that
-    tell the same, the later is yielded. In more than MAX_COMPARED rules none is looked for.
+    tell the same, the later is yielded. Where that took more than MAX_COMPARISONS, none is looked for.
     """
-    if len(rules) > MAX_COMPARED:
+    if len(rules) * sum(_size(rule.match) for rule in rules) > MAX_COMPARISONS:
         return
     # What overrides this rule may be asked instead of it, and tell something else.
     overridden = {name for rule in rules for name in rule.overrides}
@@ -32,6 +29,11 @@ def redundant_rules(rules: Sequence[Rule]) -> Iterator[tuple[int, int, bool]]:
             if not same or other_number < number:
                 yield number, other_number, same
                 break
+
+
+def _size(match: Match) -> int:
+    """Return how many values there are to compare, at least one."""
+    return 1 + sum(max(0, len(getattr(match, field)) - 1) for field in Match.model_fields)
 
 
 def tells_all_of(strict: Rule, lax: Rule) -> bool:

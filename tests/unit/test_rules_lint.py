@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -7,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from compassd.rules.cover import MAX_COMPARISONS
 from compassd.rules.load import load_file
 from compassd.rules.model import Rule
-from compassd.rules.redundant import MAX_COMPARED, tells_all_of
+from compassd.rules.redundant import tells_all_of
 
 NOW = int(datetime(2026, 6, 1, tzinfo=UTC).timestamp()) * 10**9
 EXAMPLE = Path(__file__).parents[2] / "rules.example.toml"
@@ -219,16 +221,22 @@ def test_the_example_has_no_warnings() -> None:
     assert load_file(EXAMPLE, known).warnings(known, NOW) == []
 
 
-def test_a_file_of_very_many_rules_is_not_compared_for_minutes(tmp_path: Path) -> None:
-    many = "".join(
-        f'[[rule]]\nname = "r{n}"\nmatch.uri = "/a"\nbudget.cpu = "{n + 1}s"\n'
-        for n in range(MAX_COMPARED + 1)
-    )
-    assert warnings(tmp_path, many) == []
-    fewer = many.replace(f'[[rule]]\nname = "r{MAX_COMPARED}"\nmatch.uri = "/a"\n', "").rpartition("budget")[
-        0
-    ]
-    assert len(warnings(tmp_path, fewer)) == MAX_COMPARED - 1
+def test_a_file_of_very_many_rules_does_not_keep_the_daemon_from_its_work(tmp_path: Path) -> None:
+    def alike(count: int) -> str:
+        rule = '[[rule]]\nname = "r{n}"\nmatch.uri = "/a"\nbudget.cpu = "{n}s"\n'
+        return "".join(rule.format(n=n + 1) for n in range(count))
+
+    most = math.isqrt(MAX_COMPARISONS)
+    assert len(warnings(tmp_path, alike(most))) == most - 1
+    assert warnings(tmp_path, alike(most + 1)) == []
+    routes = '[[route]]\nmatch = "/a"\nname = "a"\n'
+    assert len(warnings(tmp_path, one(routes * most))) == most - 1
+    assert warnings(tmp_path, one(routes * (most + 1))) == []
+    paths = [f"/{n}" for n in range(most + 1)]
+    assert warnings(tmp_path, one(f"match = {{ uri = {paths}, not = {{ uri = {paths} }} }}")) == []
+    others = [f"/x{n}" for n in range(most)]
+    assert warnings(tmp_path, one(f"match = {{ uri = {paths}, uri_regex = {others} }}")) == []
+    assert len(warnings(tmp_path, one(f"match = {{ uri = {paths[1:]}, uri_regex = {others} }}"))) == 1
 
 
 # Of each key of a rule a line with which it tells something that one without does not tell.
