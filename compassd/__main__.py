@@ -61,9 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_rules(run)
     run.set_defaults(command=_run)
 
-    check = commands.add_parser("check", help="validate the rules and print every error with its place")
+    check = commands.add_parser("check", help="validate the rules and print every problem with its place")
     _add_config(check)
     _add_rules(check)
+    check.add_argument("--json", action="store_true", help="write one JSON document, for programs")
+    check.add_argument("--strict", action="store_true", help="exit 1 for warnings, too")
     check.set_defaults(command=_check)
 
     trace = commands.add_parser(
@@ -87,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(doctor)
     _add_rules(doctor)
     doctor.set_defaults(command=_doctor)
+
+    schema = commands.add_parser("schema", help="print a JSON Schema, for editors and programs")
+    schema.add_argument("name", metavar="NAME", help='such as "rules" or "breach"')
+    schema.set_defaults(command=_schema)
     return parser
 
 
@@ -128,9 +134,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from compassd.commands.check import check  # noqa: PLC0415
+    from compassd.commands.check import CheckOptions, check  # noqa: PLC0415
 
-    return check(options.config, options.rules, sys.stdout, sys.stderr)
+    wanted = CheckOptions(options.config, options.rules, options.json, options.strict)
+    return check(wanted, sys.stdout, sys.stderr)
 
 
 def _trace(options: argparse.Namespace) -> int:
@@ -152,6 +159,12 @@ def _show(options: argparse.Namespace) -> int:
 
     wanted = ShowOptions(options.source, options.id, Format(options.format), options.output)
     return show(wanted, sys.stdout)
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from compassd.commands.schema import schema  # noqa: PLC0415
+
+    return schema(options.name, sys.stdout)
 
 
 def _positive(text: str) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +162,18 @@ def format_size(size: int) -> str:
     return f"{amount / 1_024:.1f} TiB"
 
 
-DurationNs = Annotated[int, BeforeValidator(parse_duration)]
+def _schema(kind: _Kind) -> WithJsonSchema:
+    """Return what a JSON Schema says of such a quantity: text, as far as a pattern can tell."""
+    pattern = rf"^[0-9]{{1,30}}(?:\.[0-9]{{1,30}})? ?(?:{'|'.join(kind.units)})$"
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+DurationNs = Annotated[int, BeforeValidator(parse_duration), _schema(_DURATION)]
 """A pydantic field written as a duration with its unit, held as nanoseconds.
 
 A number without a unit is refused, as its unit would be a guess. A field's default is already in ns: where a
 model validates its defaults (pydantic-settings does), give it with Field(default=…, validate_default=False).
 """
 
-SizeBytes = Annotated[int, BeforeValidator(parse_size)]
+SizeBytes = Annotated[int, BeforeValidator(parse_size), _schema(_SIZE)]
 """A pydantic field written as a size with its unit, held as bytes; for defaults see DurationNs."""

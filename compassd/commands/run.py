@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from functools import partial
 from pathlib import Path
 
@@ -10,11 +12,14 @@ from compassd.daemon import Daemon
 from compassd.delivery import Delivery
 from compassd.destinations.factory import build_destinations
 from compassd.kernel.program import Program
-from compassd.rules.load import load_rules
-from compassd.settings import load_settings
+from compassd.rules.load import load_file
+from compassd.rules.match import RuleSet
+from compassd.settings import Settings, load_settings
 from compassd.signals import Signals
 from compassd.waits.functions import kernel_sources
 from compassd.waits.kinds import TextPolicy
+
+log = logging.getLogger(__name__)
 
 
 def run(config: Path | None, rules: Path | None) -> int:
@@ -31,7 +36,7 @@ def run(config: Path | None, rules: Path | None) -> int:
     logs.configure(settings.log_level)
     signals = Signals()
     signals.install()
-    load = partial(load_rules, rules or settings.rules, settings.destinations, sampling=settings.sampling)
+    load = partial(_load, rules or settings.rules, settings)
     loaded = load()  # before the kernel is touched: a typo should cost nothing
     program = Program()
     if settings.sampling:
@@ -52,3 +57,15 @@ def run(config: Path | None, rules: Path | None) -> int:
     )
     daemon.run()
     return 0
+
+
+def _load(path: Path, settings: Settings) -> RuleSet:
+    """Load the rules and log what is hardly meant so in them.
+
+    Raises:
+        RulesError: They cannot be used.
+    """
+    loaded = load_file(path, settings.destinations, sampling=settings.sampling)
+    for warning in loaded.warnings(settings.destinations, time.time_ns()):
+        log.warning("%s", warning)
+    return loaded.ruleset

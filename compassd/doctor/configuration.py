@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from compassd.doctor.finding import Finding, Verdict
 from compassd.errors import ConfigurationError
-from compassd.rules.load import load_rules
+from compassd.rules.load import load_file
 from compassd.settings import Settings, load_settings
 from compassd.settings_destinations import (
     DestinationSettings,
@@ -42,12 +43,14 @@ def check_settings(config: Path | None) -> tuple[Settings, list[Finding]]:
 def check_rules(path: Path, settings: Settings) -> Iterator[Finding]:
     """Load the rules, with what they need of the settings."""
     try:
-        rules = load_rules(path, settings.destinations, sampling=settings.sampling)
+        rules = load_file(path, settings.destinations, sampling=settings.sampling)
     except ConfigurationError as error:
         for line in str(error).splitlines():
             yield Finding(Verdict.FAIL, "rules", line, "mend it; `compassd check` shows all errors")
     else:
-        yield Finding(Verdict.OK, "rules", f"{len(rules.rules)} in {path}")
+        yield Finding(Verdict.OK, "rules", f"{len(rules.content.rule)} in {path}")
+        for warning in rules.warnings(settings.destinations, time.time_ns()):
+            yield Finding(Verdict.WARN, "rules", str(warning))
 
 
 def destination_checks(settings: Settings) -> Iterable[Callable[[], Iterator[Finding]]]:
