@@ -1,15 +1,11 @@
-"""Example notices for tests and the demo, and notices in which a client chose every text."""
+"""Example notices for tests."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import strategies as st
-
-from compassd.breach import Severity
+from compassd.breach import Breach, Severity
 from compassd.notice import (
-    MAX_DIGEST_LINES,
-    MAX_EXEMPLARS,
     DigestLine,
     DigestNotice,
     DigestReason,
@@ -21,114 +17,86 @@ from compassd.notice import (
     Notice,
 )
 from lab.breaches import make_breach
-from lab.hostile import breaches, cleaned
 
-BEGUN = 1_790_000_000_000_000_000
-"""When the example incident began, Unix time in ns."""
-
-_NS_PER_S = 1_000_000_000
-KEY = IncidentKey(
-    rule="checkout", host="shop.example", pool="www", route="cart.show", function=r"Shop\Cart::add"
-)
+SECOND = 1_000_000_000
+BEGAN = 1_790_000_000 * SECOND
+INCIDENT_ID = "0123456789abcdef" * 2
 
 
-def make_message(notice: Notice, *, message_id: str = "m-1", created_at: int = BEGUN) -> Message:
-    """Return a message to a destination named ops."""
-    return Message(id=message_id, destination="ops", created_at=created_at, notice=notice)
-
-
-def make_figures(**changes: Any) -> Figures:  # noqa: ANN401 - any field of Figures
-    """Return the figures of 12 breaches within 90 s, with some fields changed."""
+def make_figures(hits: int = 1, new_hits: int | None = None, **changes: Any) -> Figures:  # noqa: ANN401 - any field
+    """Return the figures of an incident of 58 s, all of whose hits are new unless said otherwise."""
     fields: dict[str, Any] = {
-        "hits": 12,
-        "new_hits": 4,
+        "hits": hits,
+        "new_hits": hits if new_hits is None else new_hits,
         "died": 0,
-        "first_at": BEGUN,
-        "last_at": BEGUN + 90 * _NS_PER_S,
-        "p50_ns": 900_000_000,
-        "p95_ns": 1_200_000_000,
-        "max_ns": 1_240_000_000,
-        "worst_ratio": 1.55,
+        "first_at": BEGAN,
+        "last_at": BEGAN + (58 * SECOND if hits > 1 else 0),
+        "p50_ns": 1_240_000_000,
+        "p95_ns": 2_100_000_000,
+        "max_ns": 4_200_000_000,
+        "worst_ratio": 5.25,
     }
     return Figures(**{**fields, **changes})
 
 
-def make_incident(**changes: Any) -> IncidentNotice:  # noqa: ANN401 - any field of IncidentNotice
-    """Return an incident that has just been opened, with some fields changed."""
+def make_key(**changes: str) -> IncidentKey:
+    """Return the key of an incident of /cart, with some fields changed."""
+    fields = {
+        "rule": "checkout",
+        "host": "shop.example",
+        "pool": "www",
+        "route": "/cart",
+        "function": r"Shop\Repo::find",
+    }
+    return IncidentKey(**{**fields, **changes})
+
+
+def make_incident(
+    happening: Happening = Happening.OPENED,
+    figures: Figures | None = None,
+    exemplars: tuple[Breach, ...] = (),
+    **changes: Any,  # noqa: ANN401 - any field of IncidentNotice
+) -> IncidentNotice:
+    """Return a notice of an incident of /cart, of one hit unless figures say otherwise."""
     fields: dict[str, Any] = {
-        "happening": Happening.OPENED,
-        "incident_id": "1c" * 16,
-        "key": KEY,
+        "incident_id": INCIDENT_ID,
+        "key": make_key(),
         "server": "web1",
         "severity": Severity.WARNING,
-        "figures": make_figures(),
-        "exemplars": (make_breach(),),
     }
-    return IncidentNotice(**{**fields, **changes})
+    return IncidentNotice(
+        happening=happening,
+        figures=figures or make_figures(),
+        exemplars=exemplars or (make_breach(),),
+        **{**fields, **changes},
+    )
 
 
-def make_line(**changes: Any) -> DigestLine:  # noqa: ANN401 - any field of DigestLine
-    """Return that incident as a line of a digest, with some fields changed."""
-    fields: dict[str, Any] = {
-        "happening": Happening.OPENED,
-        "incident_id": "1c" * 16,
-        "key": KEY,
-        "severity": Severity.WARNING,
-        "figures": make_figures(),
-    }
-    return DigestLine(**{**fields, **changes})
-
-
-def make_digest(**changes: Any) -> DigestNotice:  # noqa: ANN401 - any field of DigestNotice
-    """Return a digest of 500 incidents, with some fields changed."""
+def make_digest(incidents: int = 500, **changes: Any) -> DigestNotice:  # noqa: ANN401 - any field of DigestNotice
+    """Return a digest of a storm, of so many incidents with ten hits each."""
+    lines = tuple(
+        DigestLine(
+            happening=Happening.OPENED,
+            incident_id=f"{number:032x}",
+            key=make_key(route=f"/page/{number}"),
+            severity=Severity.WARNING,
+            figures=make_figures(10),
+        )
+        for number in range(min(incidents, 10))
+    )
     fields: dict[str, Any] = {
         "reason": DigestReason.STORM,
         "server": "web1",
-        "since": BEGUN,
-        "until": BEGUN + 60 * _NS_PER_S,
-        "incidents": 500,
-        "new_hits": 812,
-        "severity": Severity.CRITICAL,
-        "lines": (make_line(),),
+        "since": BEGAN,
+        "until": BEGAN + 60 * SECOND,
+        "incidents": incidents,
+        "new_hits": 10 * incidents,
+        "severity": Severity.WARNING,
+        "lines": lines,
     }
     return DigestNotice(**{**fields, **changes})
 
 
-_amounts = st.integers(min_value=0, max_value=2**62)
-_keys = st.builds(IncidentKey, rule=cleaned, host=cleaned, pool=cleaned, route=cleaned, function=cleaned)
-_figures = st.builds(
-    make_figures,
-    hits=_amounts,
-    new_hits=_amounts,
-    died=_amounts,
-    first_at=_amounts,
-    last_at=_amounts,
-    p50_ns=_amounts,
-    p95_ns=_amounts,
-    max_ns=_amounts,
-    worst_ratio=st.floats(min_value=0.0),
-)
-_told: dict[str, Any] = {
-    "happening": st.sampled_from(Happening),
-    "severity": st.sampled_from(Severity),
-    "key": _keys,
-    "figures": _figures,
-}
-
-incidents = st.builds(
-    make_incident, **_told, exemplars=st.lists(breaches(), min_size=1, max_size=MAX_EXEMPLARS).map(tuple)
-)
-"""Incidents in which a client chose every text."""
-
-digests = st.builds(
-    make_digest,
-    reason=st.sampled_from(DigestReason),
-    severity=st.sampled_from(Severity),
-    since=_amounts,
-    until=_amounts,
-    incidents=_amounts,
-    new_hits=_amounts,
-    dropped=_amounts,
-    lines=st.lists(st.builds(make_line, **_told), max_size=MAX_DIGEST_LINES).map(tuple),
-)
-"""Digests in which a client chose every text."""
+def make_message(notice: Notice, number: int = 1, at: int = BEGAN + 60 * SECOND) -> Message:
+    """Return the message with that number to the destination ops."""
+    return Message(id=f"message-{number}", destination="ops", created_at=at, notice=notice)

@@ -19,23 +19,13 @@ from compassd.notice import (
     DigestNotice,
     DigestReason,
     Happening,
-    IncidentKey,
     IncidentNotice,
     Notice,
     TestNotice,
 )
 from lab.breaches import make_breach
-from lab.notices import (
-    BEGUN,
-    KEY,
-    digests,
-    incidents,
-    make_digest,
-    make_figures,
-    make_incident,
-    make_line,
-    make_message,
-)
+from lab.hostile_notices import digests, incidents
+from lab.notices import BEGAN, INCIDENT_ID, make_digest, make_figures, make_incident, make_key, make_message
 
 KINDS = ("breach", "incident", "digest", "test")
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -49,11 +39,11 @@ FIGURES = {
     "new_hits": 4,
     "died": 0,
     "first_at": "2026-09-21T14:13:20.000000Z",
-    "last_at": "2026-09-21T14:14:50.000000Z",
-    "duration_p50_ns": 900_000_000,
-    "duration_p95_ns": 1_200_000_000,
-    "duration_max_ns": 1_240_000_000,
-    "worst_ratio": 1.55,
+    "last_at": "2026-09-21T14:14:18.000000Z",
+    "duration_p50_ns": 1_240_000_000,
+    "duration_p95_ns": 2_100_000_000,
+    "duration_max_ns": 4_200_000_000,
+    "worst_ratio": 5.25,
 }
 
 
@@ -126,13 +116,16 @@ def test_the_schemas_reach_through_their_references() -> None:
 
 def test_an_incident() -> None:
     breach = make_breach()
-    assert sent(make_incident()) == {
+    notice = make_incident(
+        figures=make_figures(12, 4), exemplars=(breach,), key=make_key(route=breach.request.transaction)
+    )
+    assert sent(notice) == {
         "type": "compass.incident",
         "version": 1,
-        "id": "m-1",
-        "timestamp": "2026-09-21T14:13:20.000000Z",
-        "summary": "checkout over budget: 12 requests to shop.example cart.show (pool www), 1.24 s at most",
-        "incident_id": "1c" * 16,
+        "id": "message-1",
+        "timestamp": "2026-09-21T14:14:20.000000Z",
+        "summary": "checkout over budget: 12 requests to shop.example cart.show (pool www), 4.20 s at most",
+        "incident_id": INCIDENT_ID,
         "happening": "opened",
         "severity": "warning",
         "key": {
@@ -140,7 +133,7 @@ def test_an_incident() -> None:
             "host": "shop.example",
             "pool": "www",
             "route": "cart.show",
-            "function": r"Shop\Cart::add",
+            "function": r"Shop\Repo::find",
         },
         "figures": FIGURES,
         "attributes": {"host.name": "web1", "server.address": "shop.example", "http.route": "cart.show"},
@@ -149,8 +142,8 @@ def test_an_incident() -> None:
 
 
 def test_a_path_is_no_route_of_opentelemetry_and_other_is_no_host() -> None:
-    key = IncidentKey(rule="checkout", host="<other>", pool="", route="/cart/*", function="")
-    assert sent(make_incident(key=key))["attributes"] == {"host.name": "web1"}
+    notice = make_incident(key=make_key(host="<other>", route="/cart"))
+    assert sent(notice)["attributes"] == {"host.name": "web1"}
 
 
 def test_a_budget_of_nothing_is_exceeded_infinitely_which_json_cannot_say() -> None:
@@ -159,33 +152,40 @@ def test_a_budget_of_nothing_is_exceeded_infinitely_which_json_cannot_say() -> N
 
 
 def test_a_digest() -> None:
-    told = sent(make_digest(dropped=7, reason=DigestReason.OUTAGE))
-    assert told.pop("lines") == [
-        {
-            name: sent(make_incident())[name]
-            for name in ("incident_id", "happening", "severity", "key", "figures")
-        }
-    ]
+    digest = make_digest(1, dropped=7, reason=DigestReason.OUTAGE)
+    (line,) = digest.lines
+    told = sent(digest)
+    alone = sent(
+        make_incident(
+            line.happening,
+            line.figures,
+            incident_id=line.incident_id,
+            key=line.key,
+            severity=line.severity,
+        )
+    )
+    shared = ("incident_id", "happening", "severity", "key", "figures")
+    assert told.pop("lines") == [{name: alone[name] for name in shared}]
     assert told == {
         "type": "compass.digest",
         "version": 1,
-        "id": "m-1",
-        "timestamp": "2026-09-21T14:13:20.000000Z",
-        "summary": "812 requests over budget in 500 incidents on web1, "
+        "id": "message-1",
+        "timestamp": "2026-09-21T14:14:20.000000Z",
+        "summary": "10 requests over budget in 1 incident on web1, "
         "told late because nothing could be sent, 7 more only counted",
         "attributes": {"host.name": "web1"},
         "reason": "outage",
-        "severity": "critical",
+        "severity": "warning",
         "since": "2026-09-21T14:13:20.000000Z",
         "until": "2026-09-21T14:14:20.000000Z",
-        "incidents": 500,
-        "new_hits": 812,
+        "incidents": 1,
+        "new_hits": 10,
         "dropped": 7,
     }
 
 
 def test_a_test_says_that_it_is_one() -> None:
-    notice = TestNotice(server="web1", at=BEGUN)
+    notice = TestNotice(server="web1", at=BEGAN)
     assert problems(notice) == []
     told = sent(notice)
     assert (told["type"], told["attributes"]) == ("compass.test", {"host.name": "web1"})
@@ -204,19 +204,15 @@ def test_every_summary_is_one_bounded_line(notice: IncidentNotice) -> None:
 
 
 def test_the_summary_says_what_happened() -> None:
-    died = make_figures(hits=1, died=1)
-    path = IncidentKey(rule="slow", host="shop.example", pool="", route="/cart/*", function="")
-    nothing = IncidentKey(rule="slow", host="", pool="", route="", function="")
+    died = make_figures(1, died=1)
+    path, nothing = make_key(pool=""), make_key(host="", pool="", route="")
     assert incident_summary(Happening.ESCALATED, path, died) == (
-        "slow worse now: 1 request to shop.example/cart/*, 1 of them died, 1.24 s at most"
+        "checkout worse now: 1 request to shop.example/cart, 1 of them died, 4.20 s at most"
     )
-    assert incident_summary(Happening.CLOSED, nothing, died).startswith("slow quiet again: 1 request, 1 of")
-    assert incident_summary(Happening.UPDATED, KEY, died).startswith(
-        "checkout still over budget: 1 request to"
-    )
+    assert incident_summary(Happening.CLOSED, nothing, died).startswith("checkout quiet again: 1 request, 1")
+    assert incident_summary(Happening.UPDATED, path, died).startswith("checkout still over budget: 1 request")
 
 
 def test_the_worst_severity_is_that_of_the_whole_digest() -> None:
-    line = make_line(severity=Severity.INFO)
-    told = sent(make_digest(lines=(line,), severity=Severity.CRITICAL))
-    assert (told["severity"], told["lines"][0]["severity"]) == ("critical", "info")
+    told = sent(make_digest(severity=Severity.CRITICAL))
+    assert (told["severity"], told["lines"][0]["severity"]) == ("critical", "warning")
