@@ -1,9 +1,6 @@
-"""Notices in which a client chose every text: what the property tests draw from."""
+"""Notices in which attackers chose every text and chance every number: what the property tests draw from."""
 
 from __future__ import annotations
-
-from dataclasses import replace
-from typing import Any
 
 from hypothesis import strategies as st
 
@@ -11,53 +8,69 @@ from compassd.breach import Severity
 from compassd.notice import (
     MAX_DIGEST_LINES,
     MAX_EXEMPLARS,
+    BreachNotice,
     DigestLine,
+    DigestNotice,
     DigestReason,
     Figures,
     Happening,
     IncidentKey,
+    IncidentNotice,
+    Message,
+    Notice,
+    TestNotice,
 )
 from lab.hostile import breaches, cleaned
-from lab.notices import INCIDENT_ID, make_digest, make_incident
 
-_amounts = st.integers(min_value=0, max_value=2**62)
-_keys = st.builds(IncidentKey, rule=cleaned, host=cleaned, pool=cleaned, route=cleaned, function=cleaned)
+_counts = st.sampled_from([0, 1, 2, 10_000]) | st.integers(min_value=0, max_value=2**62)
+_moments = st.integers(min_value=0, max_value=2**62)
 _figures = st.builds(
     Figures,
-    hits=_amounts,
-    new_hits=_amounts,
-    died=_amounts,
-    first_at=_amounts,
-    last_at=_amounts,
-    p50_ns=_amounts,
-    p95_ns=_amounts,
-    max_ns=_amounts,
-    worst_ratio=st.floats(min_value=0.0),
+    hits=_counts.filter(bool),
+    new_hits=_counts,
+    died=_counts,
+    first_at=_moments,
+    last_at=_moments,
+    p50_ns=_moments,
+    p95_ns=_moments,
+    max_ns=_moments,
+    worst_ratio=st.floats(min_value=0.0, allow_nan=False, allow_infinity=False),
 )
-_told: dict[str, Any] = {
-    "happening": st.sampled_from(Happening),
-    "severity": st.sampled_from(Severity),
-    "key": _keys,
-    "figures": _figures,
-}
 
-incidents = st.builds(
-    make_incident, **_told, exemplars=st.lists(breaches(), min_size=1, max_size=MAX_EXEMPLARS).map(tuple)
-)
-"""Any incidents."""
 
-digests = st.builds(
-    replace,
-    st.just(make_digest()),
-    reason=st.sampled_from(DigestReason),
-    severity=st.sampled_from(Severity),
-    since=_amounts,
-    until=_amounts,
-    incidents=_amounts,
-    new_hits=_amounts,
-    dropped=_amounts,
-    lines=st.lists(
-        st.builds(DigestLine, incident_id=st.just(INCIDENT_ID), **_told), max_size=MAX_DIGEST_LINES
-    ).map(tuple),
-)
-"""Any digests."""
+def notices(strings: st.SearchStrategy[str] = cleaned) -> st.SearchStrategy[Notice]:
+    """Return a strategy for notices of every kind with those texts."""
+    keys = st.builds(IncidentKey, rule=strings, host=strings, pool=strings, route=strings, function=strings)
+    alike = {"happening": st.sampled_from(Happening), "incident_id": strings, "key": keys}
+    judged = {"severity": st.sampled_from(Severity), "figures": _figures}
+    exemplars = st.lists(breaches(strings), min_size=1, max_size=MAX_EXEMPLARS).map(tuple)
+    lines = st.lists(st.builds(DigestLine, **alike, **judged), max_size=MAX_DIGEST_LINES).map(tuple)
+    digests = st.builds(
+        DigestNotice,
+        reason=st.sampled_from(DigestReason),
+        server=strings,
+        since=_moments,
+        until=_moments,
+        incidents=st.integers(min_value=MAX_DIGEST_LINES, max_value=2**62),
+        new_hits=_counts,
+        severity=st.sampled_from(Severity),
+        lines=lines,
+        dropped=_counts,
+    )
+    return st.one_of(
+        st.builds(IncidentNotice, **alike, **judged, server=strings, exemplars=exemplars),
+        digests,
+        st.builds(BreachNotice, breach=breaches(strings)),
+        st.builds(TestNotice, server=strings, at=_moments),
+    )
+
+
+def messages(strings: st.SearchStrategy[str] = cleaned) -> st.SearchStrategy[Message]:
+    """Return a strategy for messages with notices of every kind with those texts."""
+    return st.builds(
+        Message,
+        id=st.just("message-1"),
+        destination=st.just("ops"),
+        created_at=_moments,
+        notice=notices(strings),
+    )

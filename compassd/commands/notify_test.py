@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TextIO
 
 from compassd.destinations.base import SendError
-from compassd.destinations.each_breach import Forgetful
 from compassd.destinations.factory import AnyDestination, build
 from compassd.destinations.journald import JournaldDestination
 from compassd.destinations.stdout import StdoutDestination
@@ -73,7 +72,7 @@ def _deliver(destination: AnyDestination, message: Message) -> None:
     if isinstance(destination, JournaldDestination | StdoutDestination):
         destination.send_test(message)
     else:
-        destination.send(message, Forgetful())  # type: ignore[call-arg,arg-type] # Slack, for now
+        destination.send(message, _Forgetful())  # type: ignore[call-arg,arg-type] # Slack, for now
 
 
 def _fault(name: str, error: CompassError) -> str:
@@ -91,3 +90,13 @@ def _mend(error: CompassError) -> str:
     if error.retry_after:
         return f"it asks to be left alone for {error.retry_after:.0f} s: try again then"
     return "it may pass: try again, and if it stays, `compassd doctor` checks the way there"
+
+
+class _Forgetful:
+    """A Memory that keeps nothing: a test leaves no trace."""
+
+    def get(self, key: str) -> str | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    def put(self, key: str, value: str | None) -> None:
+        pass

@@ -59,7 +59,7 @@ class AlertmanagerDestination:
         self._cooldown_ns = cooldown_ns
         self._headers = dict(headers or {})
         self._clock = clock
-        self._poster = Poster(name, url.rstrip("/") + _PATH, timeout, tls)
+        self._poster = Poster(name, url.rstrip("/") + _PATH, timeout, tls=tls)
 
     def send(self, message: Message, memory: Memory) -> None:
         """Post the alerts of the message.

@@ -1,4 +1,4 @@
-"""Sends breaches one by one to a destination of messages."""
+"""A destination of messages where breaches are sent one by one, until all go through the outbox."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from compassd.notice import BreachNotice, Message
 
 
 class EachBreach:
-    """Makes a message of each breach.
+    """Makes each breach a message of its own.
 
     Args:
-        destination: Where the messages go.
+        destination: Where to send them; it has nothing to remember from one such message to the next.
     """
 
     def __init__(self, destination: MessageDestination) -> None:
-        self._destination = destination
         self.name = destination.name
         self.min_interval = destination.min_interval
+        self._destination = destination
 
     def send(self, breach: Breach) -> None:
         """Send the breach.
@@ -27,24 +27,22 @@ class EachBreach:
         Raises:
             SendError: It was not taken, or it is not known whether it was.
         """
+        notice = BreachNotice(breach=breach)
         message = Message(
-            id=breach.message_id,
-            destination=self.name,
-            created_at=time.time_ns(),
-            notice=BreachNotice(breach=breach),
+            id=breach.message_id, destination=self.name, created_at=time.time_ns(), notice=notice
         )
-        self._destination.send(message, Forgetful())
+        self._destination.send(message, _Nothing())
 
     def close(self) -> None:
         """Close the destination."""
         self._destination.close()
 
 
-class Forgetful:
-    """A Memory that keeps nothing, for what is told at once and for good."""
+class _Nothing:
+    """A memory that keeps nothing."""
 
-    def get(self, key: str) -> None:
-        """Return nothing."""
+    def get(self, key: str) -> str | None:  # noqa: ARG002 - the protocol's
+        return None
 
     def put(self, key: str, value: str | None) -> None:
-        """Keep nothing."""
+        pass

@@ -59,7 +59,7 @@ class Poster:
         ConfigurationError: What tls names cannot be used.
     """
 
-    def __init__(self, name: str, url: str, timeout: float, tls: ClientTls = SYSTEM_TLS) -> None:
+    def __init__(self, name: str, url: str, timeout: float, *, tls: ClientTls = SYSTEM_TLS) -> None:
         tls.check(name)
         self._name = name
         self._url = url

@@ -51,7 +51,7 @@ class WebhookDestination:
         self.name = name
         self._keys = tuple(keys)
         self._headers = dict(headers or {})
-        self._poster = Poster(name, url, timeout, tls)
+        self._poster = Poster(name, url, timeout, tls=tls)
 
     def send(self, message: Message, memory: Memory) -> None:  # noqa: ARG002 - each message says it all
         """Post the message.

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
 from compassd.breach import Severity
 from compassd.destinations.alertmanager_alerts import Alert, Firing, digest_alert, incident_alerts
-from compassd.notice import DigestNotice, DigestReason, Happening, IncidentNotice
-from lab.hostile_notices import digests, incidents
+from compassd.notice import DigestNotice, DigestReason, Happening, IncidentNotice, Notice
+from lab.breaches import make_breach
+from lab.hostile_notices import notices
 from lab.notices import BEGAN, SECOND, make_digest, make_figures, make_incident, make_key
 
 MINUTE = 60 * SECOND
@@ -42,24 +42,33 @@ def told(notice: IncidentNotice, before: Firing | None = None) -> tuple[list[Ale
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(incidents)
-def test_every_incident_is_an_alert_that_can_be_taken(notice: IncidentNotice) -> None:
-    (alert,), _ = told(notice)
-    assert problems(alert) == []
+@given(notices())
+def test_every_alert_can_be_taken(notice: Notice) -> None:
+    alerts: list[Alert] = []
+    match notice:
+        case IncidentNotice():
+            alerts = incident_alerts(notice, notice.server, None, NOW, COOLDOWN)[0]
+        case DigestNotice():
+            alerts = [digest_alert(notice, NOW)]
+            for line in notice.lines:
+                alerts += incident_alerts(line, notice.server, None, NOW, COOLDOWN)[0]
+    assert [problems(alert) for alert in alerts] == [[]] * len(alerts)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(digests)
-def test_every_digest_is_an_alert_that_can_be_taken(notice: DigestNotice) -> None:
-    assert problems(digest_alert(notice, NOW)) == []
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(incidents, incidents)
-def test_labels_depend_on_key_and_severity_alone(first: IncidentNotice, other: IncidentNotice) -> None:
-    (alert,), _ = told(first)
-    (later,), _ = told(replace(other, key=first.key, severity=first.severity, server=first.server))
-    assert alert["labels"] == later["labels"]
+def test_labels_depend_on_server_key_and_severity_alone() -> None:
+    alike = [
+        make_incident(),
+        make_incident(Happening.UPDATED, make_figures(9, p50_ns=1), (make_breach(id="other"),)),
+        make_incident(Happening.CLOSED, incident_id="f" * 32),
+    ]
+    labels = [told(notice)[0][0]["labels"] for notice in alike]
+    assert labels == [labels[0]] * 3
+    for other in (
+        make_incident(key=make_key(function="f")),
+        make_incident(server="web2"),
+        make_incident(severity=Severity.INFO),
+    ):
+        assert told(other)[0][0]["labels"] != labels[0]
 
 
 def test_it_ends_by_itself_after_the_longest_silence_and_for_good_when_it_is_closed() -> None:
