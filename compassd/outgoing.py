@@ -152,6 +152,9 @@ class Outgoing:
         """Have the destination send what is due; return when to do so again, s, None: never, as it is."""
         if not isinstance(self._destination, Deferring):
             return None
+        pause = self._destination.pause()
+        if pause is None or pause > 0.0:
+            return pause
         error = self._attempt(self._destination.idle)
         return self._backoff.base_s if error else self._destination.pause()
 

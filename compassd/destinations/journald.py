@@ -112,7 +112,7 @@ class JournaldDestination:
 
     def pause(self) -> float | None:
         """Return in how many seconds it is time to write what was counted, None if nothing was."""
-        return self._limiter.pause(time.monotonic())
+        return 0.0 if self._sums else self._limiter.pause(time.monotonic())
 
     def send_test(self, message: Message) -> None:
         """Write an entry that is of no breach.

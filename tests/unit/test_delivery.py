@@ -282,8 +282,6 @@ class Holding(Fake):
         self.held += 1
 
     def idle(self) -> None:
-        if not self.held or time.monotonic() < self.attempts[-1] + 0.05:
-            return
         if self.refuse:
             self.refuse -= 1
             raise SendError("ops", "not now")
@@ -291,7 +289,7 @@ class Holding(Fake):
         self.held = 0
 
     def pause(self) -> float | None:
-        return 0.05 if self.held else None
+        return max(0.0, self.attempts[-1] + 0.05 - time.monotonic()) if self.held else None
 
 
 @pytest.mark.parametrize("refusals", [0, 2])
@@ -315,3 +313,17 @@ def test_holding_back_begins_anew_with_the_next_breach(make: Make) -> None:
     until(lambda: ops.told == [1])
     delivery.accept(make_breach())
     until(lambda: ops.told == [1, 1])
+
+
+def test_a_destination_that_holds_nothing_back_does_not_seem_to_work_again(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    ops = Holding()
+    ops.always = fail(permanent=True)
+    delivery = make(ops)
+    for _ in range(2):
+        delivery.accept(make_breach())
+        assert delivery.drain(10.0) == 0
+    delivery.close()
+    assert [record.getMessage() for record in caplog.records] == ["destination ops: HTTP 500"]
