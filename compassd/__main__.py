@@ -85,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_show(commands.add_parser("show", help="show a breach from its JSON: a call tree, or a flame graph"))
 
+    notify_test = commands.add_parser("notify-test", help="send a test message, and say how it went")
+    _add_config(notify_test)
+    notify_test.add_argument(
+        "destinations", nargs="*", metavar="DESTINATION", help="names from the settings (default: all)"
+    )
+    notify_test.set_defaults(command=_notify_test)
+
     doctor = commands.add_parser("doctor", help="check whether alerts would flow, and say what to mend")
     _add_config(doctor)
     _add_rules(doctor)
@@ -152,6 +159,12 @@ def _doctor(options: argparse.Namespace) -> int:
     from compassd.doctor import doctor  # noqa: PLC0415
 
     return doctor(options.config, options.rules, sys.stdout)
+
+
+def _notify_test(options: argparse.Namespace) -> int:
+    from compassd.commands.notify_test import notify_test  # noqa: PLC0415
+
+    return notify_test(options.config, options.destinations, sys.stdout)
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ class Clock:
         return self.unix_ns()
 
     def jumped(self) -> int:
-        """Return by how much Unix time was set forward since the last call, ns: negative for back, mostly 0."""
+        """Return by how much Unix time was set forward since the last call, ns; below 0 for back."""
         before, self._offset = self._offset, self._apart()
         jump = self._offset - before
         return jump if abs(jump) >= _JUMP_NS else 0

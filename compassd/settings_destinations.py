@@ -6,10 +6,19 @@ import base64
 import binascii
 import ipaddress
 import re
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 
 from compassd.units import DurationNs
 
@@ -51,6 +60,13 @@ def _check_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _check_base(secret: SecretStr) -> SecretStr:
+    parts = urlsplit(_check_url(secret).get_secret_value())
+    if parts.query or parts.fragment:
+        raise ValueError("must end with its path: there is nothing to append to ? or #")
+    return secret
+
+
 def _check_key(secret: SecretStr) -> SecretStr:
     try:
         key = webhook_key(secret.get_secret_value())
@@ -89,6 +105,9 @@ def _check_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
 Url = Annotated[SecretStr, AfterValidator(_check_url)]
 """Where to send: a secret, as whoever knows it can post."""
 
+BaseUrl = Annotated[SecretStr, AfterValidator(_check_base)]
+"""Where an API begins: what is asked of it is appended."""
+
 Key = Annotated[SecretStr, AfterValidator(_check_key)]
 """A Standard Webhooks signing secret: whsec_ and 24 to 64 bytes in base64 (the specification's bounds)."""
 
@@ -110,9 +129,19 @@ class StdoutSettings(_Destination):
 
 
 class JournaldSettings(_Destination):
-    """One structured entry in the journal of this machine."""
+    """One structured entry in the journal of this machine.
+
+    journald drops what a service writes beyond 10,000 entries in 30 s, its own log included, so that the
+    defaults stay well below: 1,000 at once and 200 a second come to 7,000.
+
+    Attributes:
+        rate: How many breaches a second are written in the long run; what exceeds it is counted.
+        burst: How many may be written at once.
+    """
 
     type: Literal["journald"]
+    rate: int = Field(default=200, ge=1, le=100_000)
+    burst: int = Field(default=1_000, ge=1, le=1_000_000)
 
 
 class SlackSettings(_Destination):
@@ -128,23 +157,59 @@ class SlackSettings(_Destination):
     timeout: DurationNs = 10 * _NS_PER_S
 
 
-class WebhookSettings(_Destination):
+class _HttpSettings(_Destination):
+    """What can be said of any HTTP server.
+
+    Attributes:
+        url: Where it is.
+        headers: Sent along, for example Authorization. The values are secrets.
+        timeout: How long one attempt may take altogether, ns.
+        ca: PEM file of the certificate authorities to trust; None: the system's.
+        client_certificate: PEM file of our certificate, for a server that asks for one.
+        client_key: PEM file of its private key; None: it is in client_certificate.
+    """
+
+    url: Url
+    headers: Headers = Field(default_factory=dict)
+    timeout: DurationNs = 10 * _NS_PER_S
+    ca: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if self.client_key and not self.client_certificate:
+            raise ValueError("client_key is set without client_certificate")
+        if (self.ca or self.client_certificate) and not self.url.get_secret_value().startswith("https:"):
+            raise ValueError("ca and client_certificate need a url that begins with https://")
+        return self
+
+
+class WebhookSettings(_HttpSettings):
     """A JSON document by HTTP POST, signed as Standard Webhooks asks if there is a secret.
 
     Attributes:
-        url: Where to post.
+        tell: Whether it is told of incidents, or of each breach.
         secret: Signing secrets: one, or several while receivers change from one to the next; none: unsigned.
-        headers: Sent along, for example Authorization. The values are secrets.
-        timeout: How long one attempt may take altogether, ns.
     """
 
     type: Literal["webhook"]
-    url: Url
+    tell: Literal["incidents", "breaches"] = "incidents"
     secret: Annotated[tuple[Key, ...], BeforeValidator(_one_or_many)] = ()
-    headers: Headers = Field(default_factory=dict)
-    timeout: DurationNs = 10 * _NS_PER_S
+
+
+class AlertmanagerSettings(_HttpSettings):
+    """A Prometheus Alertmanager, in which an incident is an alert.
+
+    Attributes:
+        url: Where it is, without /api/v2/alerts.
+    """
+
+    type: Literal["alertmanager"]
+    url: BaseUrl
 
 
 DestinationSettings = Annotated[
-    StdoutSettings | JournaldSettings | SlackSettings | WebhookSettings, Field(discriminator="type")
+    StdoutSettings | JournaldSettings | SlackSettings | WebhookSettings | AlertmanagerSettings,
+    Field(discriminator="type"),
 ]

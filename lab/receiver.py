@@ -90,9 +90,16 @@ class Receiver:
     Args:
         slack_rate: Messages a second that Slack takes after a short burst; None: any number.
         certificate: PEM file with a private key and its certificate, to speak TLS.
+        authority: PEM file of the authority of clients, who then have to have a certificate.
     """
 
-    def __init__(self, *, slack_rate: float | None = 1.0, certificate: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        slack_rate: float | None = 1.0,
+        certificate: Path | None = None,
+        authority: Path | None = None,
+    ) -> None:
         self._slack_rate = slack_rate
         self._changed = threading.Condition()
         self._received: list[Received] = []
@@ -101,7 +108,7 @@ class Receiver:
         self._credit, self._credit_at = float(_BURST), time.monotonic()
         self._closing = threading.Event()
         self._scheme = "https" if certificate else "http"
-        self._server = _Server(self, certificate)
+        self._server = _Server(self, certificate, authority)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="receiver"
         )
@@ -206,12 +213,15 @@ class _Server(ThreadingHTTPServer):
     # Many connections at once are part of some tests.
     request_queue_size = 128
 
-    def __init__(self, receiver: Receiver, certificate: Path | None) -> None:
+    def __init__(self, receiver: Receiver, certificate: Path | None, authority: Path | None) -> None:
         self.receiver = receiver
         self._context = None
         if certificate:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(certificate)
+            if authority:
+                self._context.verify_mode = ssl.CERT_REQUIRED
+                self._context.load_verify_locations(authority)
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:

@@ -16,6 +16,7 @@ import urllib3
 from compassd import __version__
 from compassd.destinations.base import SendError
 from compassd.destinations.guard import Guard, GuardedAdapter
+from compassd.destinations.tls import SYSTEM_TLS, ClientTls, tls_fault
 
 MAX_RETRY_AFTER_S = 3_600.0
 """No server may silence a destination for longer than this at a time."""
@@ -52,12 +53,18 @@ class Poster:
         url: Where to post, a secret.
         timeout: How long one attempt may take altogether, s. Only the name's resolution and, for a host with
             several addresses, the connecting can take longer.
+        tls: Whom to trust, and how to prove who we are.
+
+    Raises:
+        ConfigurationError: What tls names cannot be used.
     """
 
-    def __init__(self, name: str, url: str, timeout: float) -> None:
+    def __init__(self, name: str, url: str, timeout: float, *, tls: ClientTls = SYSTEM_TLS) -> None:
+        tls.check(name)
         self._name = name
         self._url = url
         self._timeout = timeout
+        self._tls = tls
         self._guard = Guard()
         self._session = requests.Session()
         self._session.auth = _no_auth
@@ -92,7 +99,8 @@ class Poster:
             requests.Request("POST", self._url, data=body, headers=dict(headers))
         )
         # Proxies, and whether the environment names certificate authorities.
-        environment = self._session.merge_environment_settings(self._url, {}, True, None, None)  # noqa: FBT003
+        verify = str(self._tls.ca) if self._tls.ca else True
+        environment = self._session.merge_environment_settings(self._url, {}, True, verify, None)  # noqa: FBT003
         # By the adapter, because a session reads the whole body of a redirect even if it does not follow it.
         adapter = self._session.get_adapter(self._url)
         with adapter.send(
@@ -100,6 +108,7 @@ class Poster:
             stream=True,
             timeout=self._timeout,
             verify=environment["verify"] or True,
+            cert=self._tls.pair,
             proxies=environment["proxies"],
         ) as response:
             if self._guard.expired:
@@ -128,7 +137,7 @@ class Poster:
         if self._guard.expired or isinstance(error, requests.Timeout):
             return f"no complete answer within {self._timeout:g} s"
         if isinstance(error, requests.exceptions.SSLError):
-            return "TLS failed: is its certificate valid?"
+            return tls_fault(error)
         if isinstance(error, requests.exceptions.ProxyError):
             return "the proxy refused"
         return f"connection failed ({type(error).__name__})"

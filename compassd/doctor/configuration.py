@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -13,11 +12,13 @@ from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
+from compassd.destinations.tls import SYSTEM_TLS, ClientTls
 from compassd.doctor.finding import Finding, Verdict
 from compassd.errors import ConfigurationError
 from compassd.rules.load import load_file
 from compassd.settings import Settings, load_settings
 from compassd.settings_destinations import (
+    AlertmanagerSettings,
     DestinationSettings,
     JournaldSettings,
     SlackSettings,
@@ -67,13 +68,21 @@ def _check_destination(name: str, destination: DestinationSettings) -> Iterator[
             yield Finding(
                 Verdict.FAIL, subject, "journald does not run here", "start systemd-journald, or remove it"
             )
-    elif isinstance(destination, SlackSettings | WebhookSettings):
-        yield _check_connection(subject, destination.url.get_secret_value())
+    elif isinstance(destination, SlackSettings):
+        yield _check_connection(subject, destination.url.get_secret_value(), SYSTEM_TLS)
+    elif isinstance(destination, WebhookSettings | AlertmanagerSettings):
+        tls = ClientTls(destination.ca, destination.client_certificate, destination.client_key)
+        try:
+            tls.check(name)
+        except ConfigurationError as error:
+            yield Finding(Verdict.FAIL, "settings", str(error), error.hint)
+        else:
+            yield _check_connection(subject, destination.url.get_secret_value(), tls)
     else:
         yield Finding(Verdict.OK, subject, f"{destination.type} needs nothing")
 
 
-def _check_connection(subject: str, url: str) -> Finding:
+def _check_connection(subject: str, url: str, tls: ClientTls) -> Finding:
     """Connect, to the proxy if the environment names one, and hang up.
 
     The URL's path may be a secret and is never shown.
@@ -86,9 +95,9 @@ def _check_connection(subject: str, url: str) -> Finding:
     try:
         with socket.create_connection((host, port), _CONNECT_S) as connection:
             if via.scheme == "https":
-                context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE"))
+                context = tls.context(os.environ.get("REQUESTS_CA_BUNDLE"))
                 context.wrap_socket(connection, server_hostname=host).close()
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, ConfigurationError) as error:
         mend = "check name resolution, the firewall, certificates and proxies"
         return Finding(Verdict.FAIL, subject, f"{name} cannot be reached: {error}", mend)
     return Finding(Verdict.OK, subject, f"{name} answers; nothing was sent")

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from compassd.destinations.each_breach import EachBreach
 from compassd.destinations.factory import build_destinations
-from compassd.destinations.webhook import WebhookDestination
 from compassd.errors import ConfigurationError
 from compassd.settings import Settings, load_settings
 from compassd.settings_destinations import (
+    AlertmanagerSettings,
     JournaldSettings,
     SlackSettings,
     WebhookSettings,
@@ -164,12 +165,12 @@ def test_all_problems_are_told_at_once_and_in_plain_words(tmp_path: Path) -> Non
         "compassd.toml: destinations.BAD: "
         "a name consists of a-z, 0-9 and single - or _, at most 32 characters",
         'compassd.toml: destinations.BAD: unknown type "slak", did you mean slack?; '
-        "there are stdout, journald, slack, webhook",
+        "there are stdout, journald, slack, webhook, alertmanager",
         "compassd.toml: destinations.hook.url: must begin with https:// (http:// only to this machine)",
+        "compassd.toml: destinations.hook.headers: 'a b' is not the name of an HTTP header",
         "compassd.toml: destinations.hook.secret.0: "
         "must be whsec_ followed by 24 to 64 random bytes in base64",
         "compassd.toml: destinations.hook.secret.1: must be text",
-        "compassd.toml: destinations.hook.headers: 'a b' is not the name of an HTTP header",
         "compassd.toml: destinations.none: type is missing",
         "compassd.toml: queue_siz: unknown setting, did you mean queue_size?",
     ]
@@ -279,6 +280,9 @@ def test_destinations_are_built_from_the_settings(tmp_path: Path) -> None:
         type = "webhook"
         url = "https://a.example"
         secret = ["{KEY}"]
+        [destinations.alerts]
+        type = "alertmanager"
+        url = "http://127.0.0.1:9093"
         """,
     )
     destinations = build_destinations(settings)
@@ -287,10 +291,86 @@ def test_destinations_are_built_from_the_settings(tmp_path: Path) -> None:
         ("journal", 0.0),
         ("ops", 1.0),
         ("hook", 0.0),
+        ("alerts", 0.0),
     ]
-    assert isinstance(destinations[3], WebhookDestination)
+    assert isinstance(destinations[3], EachBreach)
     for destination in destinations:
         destination.close()
+
+
+def test_http_destinations_say_whom_to_trust_and_who_they_are(tmp_path: Path) -> None:
+    for kind in ("webhook", "alertmanager"):
+        (wanted,) = load(
+            tmp_path,
+            f"""
+            [destinations.one]
+            type = "{kind}"
+            url = "https://a.example/prefix/"
+            headers = {{ Authorization = "Bearer x" }}
+            ca = "/etc/compassd/ca.pem"
+            client_certificate = "/etc/compassd/our.crt"
+            client_key = "/etc/compassd/our.key"
+            """,
+        ).destinations.values()
+        assert isinstance(wanted, WebhookSettings | AlertmanagerSettings)
+        assert wanted.ca == Path("/etc/compassd/ca.pem")
+        assert wanted.client_certificate == Path("/etc/compassd/our.crt")
+        assert wanted.client_key == Path("/etc/compassd/our.key")
+
+
+def test_settings_that_do_not_go_together_are_problems(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path,
+        """
+        [destinations.a]
+        type = "webhook"
+        url = "https://a.example"
+        client_key = "/etc/compassd/our.key"
+        [destinations.b]
+        type = "alertmanager"
+        url = "http://127.0.0.1:9093"
+        ca = "/etc/compassd/ca.pem"
+        [destinations.c]
+        type = "alertmanager"
+        url = "https://a.example/?x=1"
+        [destinations.d]
+        type = "alertmanager"
+        url = "http://a.example"
+        [destinations.e]
+        type = "webhook"
+        url = "https://a.example"
+        tell = "everything"
+        [destinations.f]
+        type = "journald"
+        rate = 0
+        """,
+    ) == [
+        "compassd.toml: destinations.a: client_key is set without client_certificate",
+        "compassd.toml: destinations.b: ca and client_certificate need a url that begins with https://",
+        "compassd.toml: destinations.c.url: must end with its path: there is nothing to append to ? or #",
+        "compassd.toml: destinations.d.url: must begin with https:// (http:// only to this machine)",
+        "compassd.toml: destinations.e.tell: must be 'incidents' or 'breaches'",
+        "compassd.toml: destinations.f.rate: input should be greater than or equal to 1",
+    ]
+
+
+def test_what_a_webhook_and_the_journal_do_by_default(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        """
+        [destinations.hook]
+        type = "webhook"
+        url = "https://a.example"
+        [destinations.journal]
+        type = "journald"
+        """,
+    )
+    hook, journal = settings.destinations.values()
+    assert isinstance(hook, WebhookSettings)
+    assert isinstance(journal, JournaldSettings)
+    assert hook.tell == "incidents"
+    # journald's own limit, of which the daemon's log needs a part.
+    assert journal.burst + 30 * journal.rate < 10_000
 
 
 def test_the_key_is_what_the_secret_encodes() -> None:
