@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from compassd.destinations.base import Destination
+from compassd.destinations.base import Destination, MessageDestination
+from compassd.destinations.each_breach import EachBreach
 from compassd.destinations.journald import JournaldDestination
 from compassd.destinations.slack import SlackDestination
+from compassd.destinations.slack_bot import SlackBotDestination
 from compassd.destinations.stdout import StdoutDestination
 from compassd.destinations.webhook import WebhookDestination
 from compassd.settings import Settings
@@ -32,7 +34,7 @@ def _build(name: str, wanted: DestinationSettings) -> Destination:
         case JournaldSettings():
             return JournaldDestination(name)
         case SlackSettings():
-            return SlackDestination(name, wanted.url.get_secret_value(), timeout=wanted.timeout / _NS_PER_S)
+            return EachBreach(_slack(name, wanted))
         case WebhookSettings():
             return WebhookDestination(
                 name,
@@ -41,3 +43,11 @@ def _build(name: str, wanted: DestinationSettings) -> Destination:
                 headers={key: value.get_secret_value() for key, value in wanted.headers.items()},
                 timeout=wanted.timeout / _NS_PER_S,
             )
+
+
+def _slack(name: str, wanted: SlackSettings) -> MessageDestination:
+    timeout = wanted.timeout / _NS_PER_S
+    if wanted.token is None:
+        return SlackDestination(name, wanted.address, timeout=timeout)
+    token = wanted.token.get_secret_value()
+    return SlackBotDestination(name, token, wanted.channel, api_url=wanted.address, timeout=timeout)

@@ -64,7 +64,9 @@ def _check_destination(name: str, destination: DestinationSettings) -> Iterator[
             yield Finding(
                 Verdict.FAIL, subject, "journald does not run here", "start systemd-journald, or remove it"
             )
-    elif isinstance(destination, SlackSettings | WebhookSettings):
+    elif isinstance(destination, SlackSettings):
+        yield _check_connection(subject, destination.address)
+    elif isinstance(destination, WebhookSettings):
         yield _check_connection(subject, destination.url.get_secret_value())
     else:
         yield Finding(Verdict.OK, subject, f"{destination.type} needs nothing")
