@@ -14,7 +14,7 @@ from typing import Any
 
 _MAX_BLOCKS, _MAX_FIELDS, _MAX_ELEMENTS = 50, 10, 10
 _MAX_TEXT, _MAX_HEADER, _MAX_FIELD = 3_000, 150, 2_000
-_OUR_BLOCKS, _OUR_TEXT, _OUR_LINES = 20, 10_000, 9
+_OUR_BLOCKS, _OUR_TEXT, _OUR_LINES = 20, 10_000, 10
 # A label, amounts, shares, times, and the circles of severities.
 _OURS = re.compile(
     r"[A-Za-z0-9\s*%.,;:()?…\N{LARGE BLUE CIRCLE}\N{LARGE ORANGE CIRCLE}\N{LARGE RED CIRCLE}"

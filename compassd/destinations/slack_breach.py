@@ -23,7 +23,7 @@ from compassd.message import amount_text, death, summary, what
 from compassd.request import Request
 from compassd.units import format_duration
 
-_URI, _FIELD, _ELEMENT = 2_000, 300, 300
+_URI, _FIELD, _ELEMENT = 1_000, 300, 300
 _MAX_TAGS = 8
 _MAX_FUNCTIONS = 4
 _MAX_STEPS, FUNCTION = 8, 120

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from compassd.breach import Excess, Metric, State
+from compassd.calltree import CallTree, Frame, Node
 from compassd.destinations.slack_incident import incident_payload, reminder_payload
 from compassd.destinations.slack_payload import payload
 from compassd.notice import BreachNotice, Happening, IncidentNotice, Message, Notice, TestNotice
@@ -60,6 +62,32 @@ def test_known_attacks_are_harmless_everywhere(attack: str) -> None:
             notices.append(make_incident(happening, figures, (breach,) * 3, key=key, server=attack))
     for notice in notices:
         check(make_message(notice))
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_the_longest_message_keeps_its_limits(state: State) -> None:
+    long, much = "x" * 5_000, 2**62
+    place = f"/{long}/{long}"
+    path = [Node(Frame(f"{long}{depth}", place, 99_999), depth - 1, 0, 0, 0) for depth in range(20)]
+    waits = [Node(Frame(long, place, 99_999), 19, 0, 10**9 - n, 99_999, f"{n}{long}") for n in range(5)]
+    everywhere: dict[str, Any] = dict.fromkeys(
+        ("rule", "uri", "id", "method", "host", "script", "pool", "transaction"), long
+    )
+    breach = make_breach(
+        **everywhere,
+        tree=CallTree(duration_ns=10**10, nodes=(*path, *waits), last=21),
+        state=state,
+        waiting_ns=much,
+        excesses=(Excess(Metric.FUNCTION_TIME, much, much, long),) * 9,
+        tags={f"{n}{long}": long for n in range(9)},
+    )
+    key = make_key(**dict.fromkeys(("rule", "host", "pool", "route", "function"), long))
+    figures = make_figures(much, much - 1, died=much)
+    line = replace(make_digest(1).lines[0], key=key, figures=figures, happening=Happening.CLOSED)
+    check(make_message(BreachNotice(breach=breach)))
+    check(make_message(make_digest(500, server=long, lines=(line,) * 10, dropped=much)))
+    for happening in Happening:
+        check(make_message(make_incident(happening, figures, (breach,) * 3, key=key, server=long)))
 
 
 def test_a_test_message_says_that_messages_arrive() -> None:
