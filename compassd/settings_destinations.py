@@ -24,6 +24,9 @@ from compassd.units import DurationNs
 
 _NS_PER_S = 1_000_000_000
 _MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64
+_BOT_TOKEN = re.compile(r"xoxb-[0-9A-Za-z-]{1,250}")
+# Names may be in any script, up to 80 characters.
+_CHANNEL = re.compile(r"#?[^\s#@:/<>&]{1,80}")
 # What may be sent in a header without being able to end it; RFC 9110, sections 5.1 and 5.5.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
@@ -67,6 +70,18 @@ def _check_base(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _check_token(secret: SecretStr) -> SecretStr:
+    if not _BOT_TOKEN.fullmatch(secret.get_secret_value()):
+        raise ValueError("must be a bot token: xoxb- followed by letters, digits and hyphens")
+    return secret
+
+
+def _check_channel(channel: str) -> str:
+    if not _CHANNEL.fullmatch(channel):
+        raise ValueError('must be a channel\'s name or id; write for example "#alerts" or "C0123456789"')
+    return channel
+
+
 def _check_key(secret: SecretStr) -> SecretStr:
     try:
         key = webhook_key(secret.get_secret_value())
@@ -107,6 +122,10 @@ Url = Annotated[SecretStr, AfterValidator(_check_url)]
 
 BaseUrl = Annotated[SecretStr, AfterValidator(_check_base)]
 """Where an API begins: what is asked of it is appended."""
+BotToken = Annotated[SecretStr, AfterValidator(_check_token)]
+"""A Slack app's bot token that does not expire: one that does (xoxe.xoxb-) would have to be renewed."""
+
+Channel = Annotated[str, AfterValidator(_check_channel)]
 
 Key = Annotated[SecretStr, AfterValidator(_check_key)]
 """A Standard Webhooks signing secret: whsec_ and 24 to 64 bytes in base64 (the specification's bounds)."""
@@ -145,16 +164,37 @@ class JournaldSettings(_Destination):
 
 
 class SlackSettings(_Destination):
-    """A Slack incoming webhook.
+    """Slack: an incoming webhook, or an app's bot in one channel.
 
     Attributes:
-        url: The webhook's URL.
+        url: The webhook's URL; None for a bot.
+        token: The bot's token; None for a webhook.
+        channel: Where the bot posts, "" for a webhook, whose channel is its own.
+        api_url: Where the bot's methods are: elsewhere for GovSlack, and for a stand-in in tests.
         timeout: How long one attempt may take altogether, ns.
     """
 
     type: Literal["slack"]
-    url: Url
+    url: Url | None = None
+    token: BotToken | None = None
+    channel: Channel = ""
+    api_url: Url = SecretStr("https://slack.com/api")
     timeout: DurationNs = 10 * _NS_PER_S
+
+    @model_validator(mode="after")
+    def _check_access(self) -> Self:
+        if self.url is not None and self.model_fields_set & {"token", "channel", "api_url"}:
+            raise ValueError("url goes without token, channel and api_url: a webhook has its own channel")
+        if self.url is None and self.token is None:
+            raise ValueError("needs the url of a webhook, or the token of a bot and a channel")
+        if self.token is not None and not self.channel:
+            raise ValueError("the token needs a channel to post to")
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where to connect, a secret."""
+        return (self.url or self.api_url).get_secret_value()
 
 
 class _HttpSettings(_Destination):

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from compassd.destinations.base import SendError
-from compassd.destinations.factory import AnyDestination, build
-from compassd.destinations.journald import JournaldDestination
-from compassd.destinations.stdout import StdoutDestination
+from compassd.destinations.factory import Local, Remote, build
 from compassd.errors import CompassError, ConfigurationError
 from compassd.notice import Message, TestNotice
 from compassd.settings import Settings, load_settings
@@ -68,11 +66,11 @@ def _send(name: str, settings: Settings) -> None:
         destination.close()
 
 
-def _deliver(destination: AnyDestination, message: Message) -> None:
-    if isinstance(destination, JournaldDestination | StdoutDestination):
+def _deliver(destination: Local | Remote, message: Message) -> None:
+    if isinstance(destination, Local):
         destination.send_test(message)
     else:
-        destination.send(message, _Forgetful())  # type: ignore[call-arg,arg-type] # Slack, for now
+        destination.send(message, _Forgetful())
 
 
 def _fault(name: str, error: CompassError) -> str:

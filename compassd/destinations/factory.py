@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from compassd.destinations.alertmanager import AlertmanagerDestination
-from compassd.destinations.base import Destination
-from compassd.destinations.each_breach import EachBreach
 from compassd.destinations.journald import JournaldDestination
 from compassd.destinations.slack import SlackDestination
+from compassd.destinations.slack_bot import SlackBotDestination
 from compassd.destinations.stdout import StdoutDestination
 from compassd.destinations.tls import ClientTls
 from compassd.destinations.webhook import WebhookDestination
@@ -27,28 +27,46 @@ from compassd.settings_destinations import (
 
 _NS_PER_S = 1_000_000_000
 
+Local = StdoutDestination | JournaldDestination
+"""A destination of this machine, which is told every breach at once."""
+Remote = SlackDestination | SlackBotDestination | WebhookDestination | AlertmanagerDestination
+"""A destination that gets messages, through the outbox."""
 
-AnyDestination = (
-    StdoutDestination | JournaldDestination | SlackDestination | WebhookDestination | AlertmanagerDestination
-)
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Those that the settings name, in their order.
+
+    Attributes:
+        local: Those of this machine.
+        remote: The others.
+        each: Names of remote ones that are told of each breach instead of incidents.
+    """
+
+    local: tuple[Local, ...]
+    remote: tuple[Remote, ...]
+    each: frozenset[str]
 
 
-def build_destinations(settings: Settings) -> list[Destination]:
-    """Return one destination for each in the settings, in their order; nothing is connected yet.
+def build_destinations(settings: Settings) -> Destinations:
+    """Return one destination for each in the settings; nothing is connected yet.
 
     Raises:
         ConfigurationError: What the settings of one name cannot be used.
     """
     built = [build(name, wanted, settings.incidents) for name, wanted in settings.destinations.items()]
-    return [
-        EachBreach(destination)
-        if isinstance(destination, WebhookDestination | AlertmanagerDestination)
-        else destination
-        for destination in built
-    ]
+    return Destinations(
+        local=tuple(each for each in built if isinstance(each, Local)),
+        remote=tuple(each for each in built if not isinstance(each, Local)),
+        each=frozenset(
+            name
+            for name, wanted in settings.destinations.items()
+            if isinstance(wanted, WebhookSettings) and wanted.tell == "breaches"
+        ),
+    )
 
 
-def build(name: str, wanted: DestinationSettings, incidents: IncidentSettings) -> AnyDestination:
+def build(name: str, wanted: DestinationSettings, incidents: IncidentSettings) -> Local | Remote:
     """Return the destination of that name; nothing is connected yet.
 
     Args:
@@ -65,7 +83,7 @@ def build(name: str, wanted: DestinationSettings, incidents: IncidentSettings) -
         case JournaldSettings():
             return JournaldDestination(name, rate=wanted.rate, burst=wanted.burst)
         case SlackSettings():
-            return SlackDestination(name, wanted.url.get_secret_value(), timeout=wanted.timeout / _NS_PER_S)
+            return _slack(name, wanted)
         case WebhookSettings():
             return WebhookDestination(
                 name,
@@ -92,3 +110,11 @@ def _plain(headers: Mapping[str, SecretStr]) -> dict[str, str]:
 
 def _tls(wanted: WebhookSettings | AlertmanagerSettings) -> ClientTls:
     return ClientTls(wanted.ca, wanted.client_certificate, wanted.client_key)
+
+
+def _slack(name: str, wanted: SlackSettings) -> SlackDestination | SlackBotDestination:
+    timeout = wanted.timeout / _NS_PER_S
+    if wanted.token is None:
+        return SlackDestination(name, wanted.address, timeout=timeout)
+    token = wanted.token.get_secret_value()
+    return SlackBotDestination(name, token, wanted.channel, api_url=wanted.address, timeout=timeout)

@@ -69,7 +69,7 @@ def _check_destination(name: str, destination: DestinationSettings) -> Iterator[
                 Verdict.FAIL, subject, "journald does not run here", "start systemd-journald, or remove it"
             )
     elif isinstance(destination, SlackSettings):
-        yield _check_connection(subject, destination.url.get_secret_value(), SYSTEM_TLS)
+        yield _check_connection(subject, destination.address, SYSTEM_TLS)
     elif isinstance(destination, WebhookSettings | AlertmanagerSettings):
         tls = ClientTls(destination.ca, destination.client_certificate, destination.client_key)
         try:

@@ -16,7 +16,6 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from compassd.delivery import Delivery
 from compassd.destinations.base import Destination, SendError
-from compassd.destinations.each_breach import EachBreach
 from compassd.destinations.slack import SlackDestination
 from compassd.destinations.webhook import WebhookDestination
 from compassd.incident_document import message_document
@@ -24,6 +23,7 @@ from compassd.message import document
 from compassd.notice import BreachNotice, Notice, TestNotice
 from compassd.outgoing import Backoff, Counters
 from lab.breaches import make_breach
+from lab.each_breach import EachBreach
 from lab.hostile import ATTACKS
 from lab.memory import InMemory
 from lab.notices import BEGAN, make_digest, make_incident, make_message
@@ -53,7 +53,7 @@ def make(request: pytest.FixtureRequest, receiver: Receiver) -> Iterator[Make]:
 
     def create(timeout: float = PATIENT) -> Destination:
         if request.param == "slack":
-            made.append(SlackDestination("ops", receiver.slack_url, timeout=timeout))
+            made.append(EachBreach(SlackDestination("ops", receiver.slack_url, timeout=timeout)))
         else:
             made.append(webhook(receiver.webhook_url, timeout=timeout))
         return made[-1]
@@ -142,7 +142,7 @@ def test_a_closed_port_can_be_retried() -> None:
 def test_a_slow_body_after_success_is_success_for_a_webhook(receiver: Receiver) -> None:
     receiver.misbehave(SlowBytes(), SlowBytes())
     hook = webhook(receiver.webhook_url, timeout=SHORT)
-    slack = SlackDestination("ops", receiver.slack_url, timeout=SHORT)
+    slack = EachBreach(SlackDestination("ops", receiver.slack_url, timeout=SHORT))
     begun = time.monotonic()
     hook.send(make_breach())
     assert not failure(slack).permanent
@@ -154,7 +154,7 @@ def test_a_slow_body_after_success_is_success_for_a_webhook(receiver: Receiver) 
 @pytest.mark.parametrize("body", [b"", b"okay", b'{"ok":true}', b"ok" + b" " * 20_000 + b"x"])
 def test_slack_must_say_ok(receiver: Receiver, body: bytes) -> None:
     receiver.misbehave(Status(200, {}, body))
-    slack = SlackDestination("ops", receiver.slack_url)
+    slack = EachBreach(SlackDestination("ops", receiver.slack_url))
     assert not failure(slack).permanent
     slack.close()
 
@@ -162,7 +162,7 @@ def test_slack_must_say_ok(receiver: Receiver, body: bytes) -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_slack_takes_every_attack_and_none_acts(receiver: Receiver, attack: str) -> None:
     everywhere: dict[str, Any] = dict.fromkeys(("id", "host", "uri", "script", "pool", "transaction"), attack)
-    slack = SlackDestination("ops", receiver.slack_url)
+    slack = EachBreach(SlackDestination("ops", receiver.slack_url))
     slack.send(make_breach(rule=attack, tags={attack: attack}, **everywhere))
     slack.close()
     assert receiver.received[0].accepted
@@ -252,7 +252,7 @@ def test_a_dead_destination_delays_neither_another_nor_the_reader(receiver: Rece
 
 def test_rate_limited_slack_gets_everything_in_the_end() -> None:
     with Receiver() as receiver:
-        slack = SlackDestination("ops", receiver.slack_url)
+        slack = EachBreach(SlackDestination("ops", receiver.slack_url))
         slack.min_interval = 0.0
         delivery = Delivery([slack], queue_size=100, backoff=Backoff(base_s=0.001, cap_s=0.002, attempts=5))
         for number in range(7):

@@ -88,7 +88,7 @@ def test_the_environment_wins_over_credentials_and_those_over_the_file(
     ops, hook = settings.destinations["ops"], settings.destinations["hook"]
     assert isinstance(ops, SlackSettings)
     assert isinstance(hook, WebhookSettings)
-    assert ops.url.get_secret_value() == "https://credential.example/a"
+    assert ops.address == "https://credential.example/a"
     assert ops.timeout == 2_000_000_000
     assert hook.url.get_secret_value() == "https://environment.example/b"
     assert [secret.get_secret_value() for secret in hook.secret] == [KEY]
@@ -160,7 +160,6 @@ def test_all_problems_are_told_at_once_and_in_plain_words(tmp_path: Path) -> Non
         "compassd.toml: queue_size: must be a whole number",
         'compassd.toml: drain_timeout: 5 is not a duration; write for example "800ms" or "1.5s"',
         "compassd.toml: query_strings: must be true or false",
-        "compassd.toml: destinations.ops.url: missing",
         "compassd.toml: destinations.ops.urll: unknown setting, did you mean url?",
         "compassd.toml: destinations.BAD: "
         "a name consists of a-z, 0-9 and single - or _, at most 32 characters",
@@ -371,6 +370,67 @@ def test_what_a_webhook_and_the_journal_do_by_default(tmp_path: Path) -> None:
     assert hook.tell == "incidents"
     # journald's own limit, of which the daemon's log needs a part.
     assert journal.burst + 30 * journal.rate < 10_000
+
+
+BOT = f'type = "slack"\ntoken = "xoxb-1-{SECRET}"'
+HOOK_ALONE = "url goes without token, channel and api_url: a webhook has its own channel"
+NO_ACCESS = "needs the url of a webhook, or the token of a bot and a channel"
+BAD_TOKEN = "must be a bot token: xoxb- followed by letters, digits and hyphens"  # noqa: S105 - a message
+
+
+def test_slack_is_a_webhook_or_a_bot(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        f"""
+        [destinations.hook]
+        type = "slack"
+        url = "https://hooks.slack.com/services/T/B/{SECRET}"
+        [destinations.bot]
+        {BOT}
+        channel = "#alerts"
+        [destinations.gov]
+        {BOT}
+        channel = "C0123456789"
+        api_url = "https://slack-gov.com/api"
+        """,
+    )
+    assert SECRET not in repr(settings)
+    addresses = [each.address for each in settings.destinations.values() if isinstance(each, SlackSettings)]
+    assert addresses == [
+        f"https://hooks.slack.com/services/T/B/{SECRET}",
+        "https://slack.com/api",
+        "https://slack-gov.com/api",
+    ]
+    destinations = build_destinations(settings)
+    assert [(each.name, each.min_interval) for each in destinations] == [("hook", 1), ("bot", 1), ("gov", 1)]
+    for destination in destinations:
+        destination.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ('type = "slack"', f": {NO_ACCESS}"),
+        ('type = "slack"\nchannel = "a"', f": {NO_ACCESS}"),
+        (BOT, ": the token needs a channel to post to"),
+        (f'{BOT}\nchannel = "a"\nurl = "https://a.example/{SECRET}"', f": {HOOK_ALONE}"),
+        ('type = "slack"\nurl = "https://a.example/"\nchannel = "a"', f": {HOOK_ALONE}"),
+        (
+            f'{BOT}\nchannel = "a"\napi_url = "http://slack.example/api"',
+            ".api_url: must begin with https:// (http:// only to this machine)",
+        ),
+        (f'type = "slack"\nchannel = "a"\ntoken = "xoxe.xoxb-{SECRET}"', f".token: {BAD_TOKEN}"),
+        (f'type = "slack"\nchannel = "a"\ntoken = "xoxb-{SECRET}\\r\\nX: y"', f".token: {BAD_TOKEN}"),
+        (
+            f'{BOT}\nchannel = "a b"',
+            '.channel: must be a channel\'s name or id; write for example "#alerts" or "C0123456789"',
+        ),
+    ],
+)
+def test_half_an_access_to_slack_is_refused(tmp_path: Path, fields: str, problem: str) -> None:
+    assert problems(tmp_path, f"[destinations.ops]\n{fields}") == [
+        f"compassd.toml: destinations.ops{problem}"
+    ]
 
 
 def test_the_key_is_what_the_secret_encodes() -> None:

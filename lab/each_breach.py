@@ -1,4 +1,4 @@
-"""A destination of messages where breaches are sent one by one, until all go through the outbox."""
+"""A destination of messages, used like one of breaches: for tests of how both treat a server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from compassd.breach import Breach
 from compassd.destinations.base import MessageDestination
 from compassd.notice import BreachNotice, Message
+from lab.memory import InMemory
 
 
 class EachBreach:
@@ -31,18 +32,8 @@ class EachBreach:
         message = Message(
             id=breach.message_id, destination=self.name, created_at=time.time_ns(), notice=notice
         )
-        self._destination.send(message, _Nothing())
+        self._destination.send(message, InMemory())
 
     def close(self) -> None:
         """Close the destination."""
         self._destination.close()
-
-
-class _Nothing:
-    """A memory that keeps nothing."""
-
-    def get(self, key: str) -> str | None:  # noqa: ARG002 - the protocol's
-        return None
-
-    def put(self, key: str, value: str | None) -> None:
-        pass
