@@ -90,6 +90,8 @@ class Courier:
         self._floor = self._pause = 0.0
         self._failures = 0
         self._failing = self._recovered = False
+        # Whether attempts have failed since the last one that did not: of an earlier process, too.
+        self._broken = self._outbox.has_failed(self._name)
         self._gone: str | None = None
         self._asked = self._outbox.retries(self._name)
         # A daemon thread: one that hangs in a send must not keep the process alive.
@@ -217,9 +219,8 @@ class Courier:
         self._outbox.delivered(message)
         with self._changed:
             self._sent += 1
-        # Of an outage that began before this process did, only the message knows.
-        self._recovered = self._recovered or self._failures > 0 or waiting.attempts > 0
-        self._failures = 0
+        self._recovered |= self._broken
+        self._broken, self._failures = False, 0
         return 0.0
 
     def _failed(self, waiting: Waiting, error: SendError, *, hurrying: bool) -> float | None:
@@ -234,6 +235,7 @@ class Courier:
             self._count_dead(1)
             return 0.0
         self._failures += 1
+        self._broken = True
         pause = self._backoff.pause(self._failures)
         self._pause = time.monotonic() + pause
         if now - waiting.since > _TTL_NS:

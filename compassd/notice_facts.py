@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from compassd.breach import Breach, Severity
-from compassd.notice import BreachNotice, DigestNotice, IncidentKey, IncidentNotice, Notice, TestNotice
+from compassd.notice import (
+    BreachNotice,
+    DigestNotice,
+    IncidentKey,
+    IncidentNotice,
+    Message,
+    Notice,
+    TestNotice,
+)
 
 _RANKS = {
     severity: rank for rank, severity in enumerate((Severity.INFO, Severity.WARNING, Severity.CRITICAL))
@@ -65,6 +73,11 @@ def severity(notice: Notice) -> Severity:
             return notice.breach.severity
         case TestNotice():
             return Severity.INFO
+
+
+def begins_at(message: Message) -> int:
+    """Return since when what the message tells of was not told, Unix time in ns."""
+    return message.notice.since if isinstance(message.notice, DigestNotice) else message.created_at
 
 
 def server(notice: Notice) -> str:

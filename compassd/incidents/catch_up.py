@@ -21,7 +21,7 @@ from compassd.notice import (
     Message,
     TestNotice,
 )
-from compassd.notice_facts import breach_key, server, severity, severity_rank
+from compassd.notice_facts import begins_at, breach_key, server, severity, severity_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class _Sums:
     def add(self, message: Message) -> None:
         """Add what the message tells, if it tells of breaches."""
         notice = message.notice
-        since = until = message.created_at
+        since, until = begins_at(message), message.created_at
         match notice:
             case TestNotice():
                 return
@@ -123,7 +123,7 @@ class _Sums:
                     )
                 )
             case DigestNotice():
-                since, until = notice.since, notice.until
+                until = notice.until
                 self.dropped += notice.dropped
                 self.unlisted += max(0, notice.incidents - len(notice.lines))
                 self.unlisted_hits += notice.new_hits - sum(line.figures.new_hits for line in notice.lines)

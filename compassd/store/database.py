@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -72,7 +73,7 @@ class PresentFile:
 
     def _fault(self, error: sqlite3.Error) -> StoreError:
         hint = "run it as root, or as the user that compassd runs as"
-        if file.is_damaged(error):
+        if schema.is_damaged(error):
             hint = "restart compassd, which moves it aside and keeps what can be read"
         return StoreError(f"{self._path}: {error}", hint=hint)
 
@@ -105,11 +106,6 @@ class DurableDatabase:
         except BaseException:
             os.close(self._claim)
             raise
-
-    @property
-    def durable(self) -> bool:
-        """Whether what is written is on disk."""
-        return self._next_try is None
 
     def read(self, work: Work[_T]) -> _T:
         """Return what work returns, which only reads.
@@ -158,39 +154,34 @@ class DurableDatabase:
         """
         if self._next_try is not None:
             raise StoreError(f"the store in memory failed: {error}") from error
-        damaged = file.is_damaged(error)
+        damaged = schema.is_damaged(error)
         if not damaged and not file.is_unwritable(error):
             raise error
         failed = self._connection
-        self._connection = self._begin_anew(str(error)) if damaged else self._go_volatile(failed, error)
+        if damaged:
+            self._connection = self._begin_anew(str(error), failed)
+        else:
+            self._connection = self._go_volatile(failed, error)
         failed.close()
 
     def _open(self) -> sqlite3.Connection:
         try:
             return file.open_file(self._path)
         except file.DamagedError as error:
-            return self._begin_anew(str(error))
+            with closing(file.open_anyway(self._path)) as source:
+                return self._begin_anew(str(error), source)
         except sqlite3.Error as error:
             if not file.is_unwritable(error):
                 raise StoreError(f"{self._path}: {error}") from error
-            source = file.open_anyway(self._path)
-            try:
+            with closing(file.open_anyway(self._path)) as source:
                 return self._go_volatile(source, error)
-            finally:
-                source.close()
 
-    def _begin_anew(self, fault: str) -> sqlite3.Connection:
+    def _begin_anew(self, fault: str, damaged: sqlite3.Connection) -> sqlite3.Connection:
         """Move the damaged file aside and return a connection to a new one with what could be read."""
         saved = file.open_memory()
-        try:
-            damaged = file.open_anyway(self._path)
-        except sqlite3.Error:  # not even that
-            complete, aside = False, self._move_aside(fault)
-        else:
-            complete = file.transact(saved, lambda target: schema.copy(damaged, target, replace=False))
-            # Renamed while it is open: closing it would remove its log, or change what is to be looked into.
-            aside = self._move_aside(fault)
-            damaged.close()
+        complete = file.transact(saved, lambda target: schema.copy(damaged, target, replace=False))
+        # Renamed while it is open: closing it would remove its log, or change what is to be looked into.
+        aside = self._move_aside(fault)
         rows = saved.execute("SELECT count(*) FROM message").fetchone()[0]
         log.error(
             "%s is damaged (%s): moved to %s; a new one was begun with %d messages of the old one, %s",

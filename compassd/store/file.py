@@ -20,7 +20,6 @@ _T = TypeVar("_T")
 # How long a command line tool may hold the file.
 _BUSY_S = 10.0
 _LITTLE_BUSY_S = 0.5
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _UNWRITABLE = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_READONLY,
@@ -38,19 +37,9 @@ class DamagedError(Exception):
     """The file is no usable database."""
 
 
-def is_damaged(error: sqlite3.Error) -> bool:
-    """Return whether the error says that the file's content is wrong."""
-    return _code(error) in _DAMAGED
-
-
 def is_unwritable(error: sqlite3.Error) -> bool:
     """Return whether the error says that the file cannot be written now, or not even read."""
-    return _code(error) in _UNWRITABLE
-
-
-def _code(error: sqlite3.Error) -> int:
-    # An extended code has the primary one in its lowest byte; what Python itself raises has none.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return schema.primary_code(error) in _UNWRITABLE
 
 
 def claim(directory: Path) -> int:
@@ -92,7 +81,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
-        if is_damaged(error):
+        if schema.is_damaged(error):
             raise DamagedError(str(error)) from error
         raise
     except BaseException:
@@ -134,6 +123,8 @@ def open_anyway(path: Path) -> sqlite3.Connection:
     connection = _connect(str(path), _LITTLE_BUSY_S)
     # Without the shared memory file beside it, for which there may be no room.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    # Otherwise nothing is read of a file that is shorter than it says.
+    connection.execute("PRAGMA writable_schema = ON")
     return connection
 
 

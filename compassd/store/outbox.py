@@ -80,6 +80,11 @@ class Outbox:
         row = self._row(query, (destination,))
         return row[0] if row else 0
 
+    def has_failed(self, destination: str) -> bool:
+        """Return whether an attempt to send one of the messages that wait has failed."""
+        query = "SELECT 1 FROM message WHERE destination = ? AND dead IS NULL AND attempts > 0 LIMIT 1"
+        return self._row(query, (destination,)) is not None
+
     def begin(self, message: Message) -> bool:
         """Note that an attempt begins, after which nobody knows whether the message has arrived.
 

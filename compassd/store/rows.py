@@ -51,6 +51,7 @@ def row_of(message: Message) -> Row:
         "severity": notice_facts.severity_rank(notice_facts.severity(message.notice)),
         "breaches": notice_facts.told_breaches(message.notice),
         "size": len(body),
+        "begins_at": notice_facts.begins_at(message),
         "created_at": message.created_at,
         "since": message.created_at,
         "body": body,
@@ -104,7 +105,7 @@ def _count_only(connection: sqlite3.Connection, destination: str, first: int, la
     where = "destination = ? AND dead IS NULL AND in_flight = 0 AND number BETWEEN ? AND ?"
     values = (destination, first, last)
     messages, breaches, rank, since, until, server = connection.execute(
-        "SELECT count(*), sum(breaches), max(severity), min(created_at), max(created_at), max(server)"
+        "SELECT count(*), sum(breaches), max(severity), min(begins_at), max(created_at), max(server)"
         f" FROM message WHERE {where}",
         values,
     ).fetchone()

@@ -21,8 +21,9 @@ _MIGRATIONS = (
             retries INTEGER NOT NULL DEFAULT 0,
             discarded INTEGER NOT NULL DEFAULT 0
         ) STRICT""",
-        # In the order of number. breaches and severity (its rank) are those of the body, so that a row can be
-        # counted that cannot be read. since: when it was made or revived, from which its time to live counts.
+        # In the order of number. breaches, severity (its rank) and begins_at (of the time that it is about)
+        # are those of the body, so that a row can be counted that cannot be read.
+        # since: when it was made or revived, from which its time to live counts.
         # in_flight: it may have arrived, as an attempt has begun and nothing is known of its end.
         # dead: why it will not be sent; NULL while it waits.
         """CREATE TABLE message (
@@ -35,6 +36,7 @@ _MIGRATIONS = (
             severity INTEGER NOT NULL,
             breaches INTEGER NOT NULL,
             size INTEGER NOT NULL,
+            begins_at INTEGER NOT NULL,
             created_at INTEGER NOT NULL,
             since INTEGER NOT NULL,
             not_before INTEGER NOT NULL DEFAULT 0,
@@ -61,8 +63,8 @@ TABLES = {
     "memory": ("destination", "key", "value"),
     "destination": ("name", "retries", "discarded"),
     "message": (
-        "destination", "id", "kind", "summary", "server", "severity", "breaches", "size", "created_at",
-        "since", "not_before", "attempts", "in_flight", "fault", "dead", "body",
+        "destination", "id", "kind", "summary", "server", "severity", "breaches", "size", "begins_at",
+        "created_at", "since", "not_before", "attempts", "in_flight", "fault", "dead", "body",
     ),
 }  # fmt: skip
 
@@ -70,6 +72,17 @@ _Row = tuple[Any, ...]
 # How many rows in a row may be unreadable before the rest of a damaged table is given up; the search takes
 # about a second then.
 _MAX_GAP = 50_000
+
+
+def is_damaged(error: sqlite3.Error) -> bool:
+    """Return whether the error says that the file's content is wrong."""
+    return primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's code for the error, 0 if it is Python's."""
+    # An extended code has the primary one in its lowest byte.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -102,6 +115,10 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection, *, replace: boo
     Raises:
         sqlite3.Error: The target cannot be written.
     """
+    try:
+        source.execute("SELECT name FROM sqlite_schema").fetchall()
+    except sqlite3.Error:  # then there is nothing to find the tables by
+        return False
     complete = True
     for table, columns in TABLES.items():
         if replace:
@@ -129,9 +146,11 @@ def _rows(source: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> I
             for number, *row in source.execute(query, (last,)):
                 last, gap = number, 0
                 yield tuple(row)
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             if not gap:
                 yield None
+            if not is_damaged(error):  # it will not be better with the next
+                return
             last, gap = last + 1, gap + 1
         else:
             return
