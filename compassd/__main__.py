@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "destinations", nargs="*", metavar="DESTINATION", help="names from the settings (default: all)"
     )
     notify_test.set_defaults(command=_notify_test)
+    _add_outbox(commands.add_parser("outbox", help="list, retry or remove messages that were not delivered"))
 
     doctor = commands.add_parser("doctor", help="check whether alerts would flow, and say what to mend")
     _add_config(doctor)
@@ -129,6 +130,34 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
         formats.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=help_text)
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there (default: standard output)")
     parser.set_defaults(command=_show, format="terminal")
+
+
+def _add_outbox(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    show = actions.add_parser("list", help="what waits, or with --dead what could not be sent")
+    show.add_argument("--json", action="store_true", help="one JSON object a line")
+    show.add_argument("--dead", action="store_true", help="dead letters: what will not be sent")
+    show.set_defaults(command=_outbox_list)
+
+    retry = actions.add_parser("retry", help="send dead letters after all; a running compassd begins at once")
+    retry.add_argument(
+        "targets", nargs="*", metavar="DESTINATION|ID", help="destinations or messages (default: all)"
+    )
+    retry.set_defaults(command=_outbox_retry)
+
+    purge = actions.add_parser("purge", help="remove dead letters, without asking")
+    purge.add_argument("destination", nargs="?", metavar="DESTINATION", help="only of this one")
+    extent = purge.add_mutually_exclusive_group()
+    extent.add_argument("--dead", dest="all", action="store_false", help="only dead letters (the default)")
+    extent.add_argument("--all", dest="all", action="store_true", help="what waits, too")
+    purge.set_defaults(command=_outbox_purge, all=False)
+
+    for action in (show, retry, purge):
+        _add_config(action)
+        action.add_argument(
+            "--state", type=Path, metavar="DIR", help="state directory (default: what the settings say)"
+        )
 
 
 # Each command imports what it needs when it runs: `check` must work where there is no bcc.
@@ -178,6 +207,26 @@ def _schema(options: argparse.Namespace) -> int:
     from compassd.commands.schema import schema  # noqa: PLC0415
 
     return schema(options.name, sys.stdout)
+
+
+def _outbox_list(options: argparse.Namespace) -> int:
+    from compassd.commands.outbox import list_messages, state_directory  # noqa: PLC0415
+
+    directory = state_directory(options.config, options.state)
+    return list_messages(directory, sys.stdout, dead=options.dead, as_json=options.json)
+
+
+def _outbox_retry(options: argparse.Namespace) -> int:
+    from compassd.commands.outbox import retry, state_directory  # noqa: PLC0415
+
+    return retry(state_directory(options.config, options.state), options.targets, sys.stdout)
+
+
+def _outbox_purge(options: argparse.Namespace) -> int:
+    from compassd.commands.outbox import purge, state_directory  # noqa: PLC0415
+
+    directory = state_directory(options.config, options.state)
+    return purge(directory, options.destination, sys.stdout, waiting=options.all)
 
 
 def _positive(text: str) -> int:

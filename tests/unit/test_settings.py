@@ -4,8 +4,8 @@ import base64
 from pathlib import Path
 
 import pytest
-
 from compassd.destinations.each_breach import EachBreach
+
 from compassd.destinations.factory import build_destinations
 from compassd.errors import ConfigurationError
 from compassd.settings import Settings, load_settings
