@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from dataclasses import dataclass, field
 from compassd.breach import Breach
 from compassd.clock import Clock
 from compassd.courier import Courier
+from compassd.errors import StoreError
 from compassd.incidents.book import BookCounters, IncidentBook
+from compassd.incidents.saved import Changes, SavedIncident
 from compassd.notice import BreachNotice, Message
 from compassd.settings import IncidentSettings
 from compassd.store.store import Store
@@ -24,7 +27,7 @@ from compassd.store.store import Store
 log = logging.getLogger(__name__)
 
 _NS_PER_S = 1_000_000_000
-# How often it looks whether somebody has set the clock.
+# How often it looks whether somebody has set the clock, and counts incidents.
 _LOOK_S = 1.0
 # How long close() waits for a thread that is about to end anyway.
 _JOIN_S = 5.0
@@ -88,8 +91,9 @@ class Clerk:
         self._changed = threading.Condition()
         self._inbox = _Inbox()
         self._taking = self._accepted = self._overflowed = 0
-        # Below: the thread's own, but for the reading of counters.
-        self._overflowing = False
+        # Below: the thread's own.
+        self._overflow_logged = 0
+        self._next_look = 0.0
         self._book = self._open_book()
         self._incidents = self._book.counters
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
@@ -130,8 +134,9 @@ class Clerk:
     def _run(self) -> None:
         while True:
             inbox = self._wait()
-            self._log_overflow()
-            self._look_at_clock()
+            if time.monotonic() >= self._next_look:
+                self._next_look = time.monotonic() + _LOOK_S
+                self._look_around()
             self._work(inbox)
             if inbox.stopped:
                 return
@@ -155,15 +160,36 @@ class Clerk:
         messages: list[Message] = []
         for breach in inbox.breaches:
             messages += self._take(breach, now)
-        messages += self._book.due(now)
+        # Incidents of an earlier run may have listeners that the settings do not name any more.
+        messages += [message for message in self._book.due(now) if message.destination in self._couriers]
         changes = self._book.changes()
-        self._store.commit(messages, changes)
+        if messages or changes.upserted or changes.removed:
+            self._commit(messages, changes)
         with self._changed:
             self._accepted += self._taking
             self._taking = 0
-            self._incidents = self._book.counters
         for name in {message.destination for message in messages}:
             self._couriers[name].kick()
+
+    def _commit(self, messages: Sequence[Message], changes: Changes) -> None:
+        while True:
+            try:
+                self._store.commit(
+                    messages=messages,
+                    incidents={record.id: record.state for record in changes.upserted},
+                    exemplars={
+                        record.id: record.exemplars
+                        for record in changes.upserted
+                        if record.exemplars is not None
+                    },
+                    removed=changes.removed,
+                )
+            except StoreError as error:
+                # Not even memory works. What comes meanwhile waits, and is counted if it is too much.
+                log.error("%s: trying again", error.advice)  # noqa: TRY400 - the message says it all
+                time.sleep(_LOOK_S)
+            else:
+                return
 
     def _take(self, breach: Breach, now: int) -> Sequence[Message]:
         mine = [name for name in breach.destinations if name in self._couriers]
@@ -179,18 +205,27 @@ class Clerk:
             if name in self._each
         ]
 
-    def _look_at_clock(self) -> None:
-        """Let a clock that was set change nothing but the times that are told."""
+    def _look_around(self) -> None:
+        """Log what was dropped, count incidents, and let a clock that was set delay nothing."""
+        self._log_overflow()
+        counters = self._book.counters
+        with self._changed:
+            self._incidents = counters
         jump = self._clock.jumped()
         if not jump:
             return
         log.warning("the clock was set by %+.0f s: what is to be sent later is moved along", jump / _NS_PER_S)
-        self._store.shift(jump)
+        self._store.outbox.shift(jump)
         # It takes times of the future for those of before a restart.
         self._book = self._open_book()
 
     def _open_book(self) -> IncidentBook:
-        book = IncidentBook(self._settings, self._server, self._store.incidents())
+        exemplars = self._store.exemplars()
+        saved = [
+            SavedIncident(id=key, state=state, exemplars=exemplars.get(key))
+            for key, state in self._store.incidents().items()
+        ]
+        book = IncidentBook(self._settings, self._server, saved)
         if book.counters.unreadable:
             log.warning(
                 "%d saved incidents could not be read and are left out: they begin anew",
@@ -199,7 +234,11 @@ class Clerk:
         return book
 
     def _log_overflow(self) -> None:
-        counters = self.counters()
-        if counters.overflowed and not self._overflowing:
-            log.warning("more breaches than can be kept: the queue of %d is full, dropping", self._size)
-        self._overflowing = self._overflowing or bool(counters.overflowed)
+        dropped = self.counters().overflowed - self._overflow_logged
+        if dropped:
+            self._overflow_logged += dropped
+            log.warning(
+                "%d breaches are in no message: they came faster than they could be kept, %d at a time",
+                dropped,
+                self._size,
+            )

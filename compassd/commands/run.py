@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from compassd.daemon import Daemon
 from compassd.delivery import Delivery
 from compassd.destinations.factory import build_destinations
 from compassd.kernel.program import Program
+from compassd.post_office import PostOffice
 from compassd.rules.load import load_file
 from compassd.rules.match import RuleSet
 from compassd.settings import Settings, load_settings
@@ -38,6 +40,8 @@ def run(config: Path | None, rules: Path | None) -> int:
     signals.install()
     load = partial(_load, rules or settings.rules, settings)
     loaded = load()  # before the kernel is touched: a typo should cost nothing
+    destinations = build_destinations(settings)
+    post = PostOffice(settings, socket.gethostname(), destinations) if destinations.remote else None
     program = Program()
     if settings.sampling:
         program.start_sampling(settings.sample_rate)
@@ -49,7 +53,8 @@ def run(config: Path | None, rules: Path | None) -> int:
         load_rules=load,
         program=program,
         delivery=Delivery(
-            build_destinations(settings),
+            destinations.local,
+            post,
             queue_size=settings.queue_size,
             query_strings=settings.query_strings,
         ),

@@ -4,7 +4,6 @@ import base64
 from pathlib import Path
 
 import pytest
-from compassd.destinations.each_breach import EachBreach
 
 from compassd.destinations.factory import build_destinations
 from compassd.errors import ConfigurationError
@@ -282,18 +281,22 @@ def test_destinations_are_built_from_the_settings(tmp_path: Path) -> None:
         [destinations.alerts]
         type = "alertmanager"
         url = "http://127.0.0.1:9093"
+        [destinations.single]
+        type = "webhook"
+        url = "https://a.example"
+        tell = "breaches"
         """,
     )
     destinations = build_destinations(settings)
-    assert [(destination.name, destination.min_interval) for destination in destinations] == [
-        ("out", 0.0),
-        ("journal", 0.0),
+    assert [(each.name, each.min_interval) for each in destinations.local] == [("out", 0.0), ("journal", 0.0)]
+    assert [(each.name, each.min_interval) for each in destinations.remote] == [
         ("ops", 1.0),
         ("hook", 0.0),
         ("alerts", 0.0),
+        ("single", 0.0),
     ]
-    assert isinstance(destinations[3], EachBreach)
-    for destination in destinations:
+    assert destinations.each == {"single"}
+    for destination in (*destinations.local, *destinations.remote):
         destination.close()
 
 
@@ -401,7 +404,7 @@ def test_slack_is_a_webhook_or_a_bot(tmp_path: Path) -> None:
         "https://slack.com/api",
         "https://slack-gov.com/api",
     ]
-    destinations = build_destinations(settings)
+    destinations = build_destinations(settings).remote
     assert [(each.name, each.min_interval) for each in destinations] == [("hook", 1), ("bot", 1), ("gov", 1)]
     for destination in destinations:
         destination.close()
