@@ -94,6 +94,7 @@ class Clerk:
         # Below: the thread's own.
         self._overflow_logged = 0
         self._next_look = 0.0
+        self._jump = 0
         self._book = self._open_book()
         self._incidents = self._book.counters
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
@@ -136,7 +137,10 @@ class Clerk:
             inbox = self._wait()
             if time.monotonic() >= self._next_look:
                 self._next_look = time.monotonic() + _LOOK_S
-                self._look_around()
+                try:
+                    self._look_around()
+                except StoreError as error:
+                    log.error("%s: trying again", error.advice)  # noqa: TRY400 - the message says it all
             self._work(inbox)
             if inbox.stopped:
                 return
@@ -211,13 +215,14 @@ class Clerk:
         counters = self._book.counters
         with self._changed:
             self._incidents = counters
-        jump = self._clock.jumped()
-        if not jump:
+        self._jump += self._clock.jumped()
+        if not self._jump:
             return
-        log.warning("the clock was set by %+.0f s: what is to be sent later is moved along", jump / _NS_PER_S)
-        self._store.outbox.shift(jump)
+        log.warning("the clock was set by %+.0f s: nothing is sent later for that", self._jump / _NS_PER_S)
+        self._store.outbox.shift(self._jump)
         # It takes times of the future for those of before a restart.
         self._book = self._open_book()
+        self._jump = 0
 
     def _open_book(self) -> IncidentBook:
         exemplars = self._store.exemplars()

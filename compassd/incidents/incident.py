@@ -28,6 +28,8 @@ class Listener:
             is to be told, for example because the gate is not passed.
         untold: Breaches that it was not told of.
         untold_since: When the first of these was, Unix time in ns.
+        ended_since: When the first request ended that may have been told as still running, Unix time in ns;
+            None if none did since the destination was told last.
         told_at: When it was told first, Unix time in ns; None if it was not yet.
         last_told_at: When it was told last, Unix time in ns.
         severity: What it was told; None if it was not yet.
@@ -37,6 +39,7 @@ class Listener:
     tell_at: int | None
     untold: int = 0
     untold_since: int = 0
+    ended_since: int | None = None
     told_at: int | None = None
     last_told_at: int = 0
     severity: Severity | None = None
@@ -133,8 +136,11 @@ class Incident:
         state.durations.replace(state.running[breach.id], breach.request.duration_ns)
         if breach.state is State.RUNNING:
             state.running[breach.id] = breach.request.duration_ns
-        else:
-            del state.running[breach.id]
+            return
+        del state.running[breach.id]
+        for listener in state.listeners.values():
+            if listener.told_at is not None and listener.ended_since is None:
+                listener.ended_since = now
 
     def keep(self, breach: Breach) -> bool:
         """Make the breach an exemplar if it is bad enough; return whether it is."""
@@ -163,9 +169,10 @@ class Incident:
             return listener.tell_at
         if _escalated(listener, state.severity):
             return state.last_at
-        if listener.untold:
-            return _next_update(listener.told_at, max(listener.untold_since, listener.last_told_at + 1))
-        return None
+        news = [listener.untold_since] if listener.untold else []
+        if listener.ended_since is not None:
+            news.append(listener.ended_since)
+        return _next_update(listener.told_at, max(min(news), listener.last_told_at + 1)) if news else None
 
     def next_at(self, cooldown_ns: int) -> int | None:
         """Return when it has to be looked at next, Unix time in ns; None if never.
@@ -214,7 +221,7 @@ class Incident:
             listener.told_at, listener.tell_at = now, None
         listener.last_told_at = now
         listener.severity = self.state.severity
-        listener.untold = 0
+        listener.untold, listener.ended_since = 0, None
         listener.messages += 1
 
     def not_after(self, now: int, coalesce_ns: int) -> None:
@@ -228,6 +235,8 @@ class Incident:
                 listener.tell_at = min(listener.tell_at, now + coalesce_ns)
             listener.untold_since = min(listener.untold_since, now)
             listener.last_told_at = min(listener.last_told_at, now)
+            if listener.ended_since is not None:
+                listener.ended_since = min(listener.ended_since, now)
             if listener.told_at is not None:
                 listener.told_at = min(listener.told_at, now)
 

@@ -200,8 +200,8 @@ def test_the_end_of_a_request_that_was_told_running_does_not_count_again() -> No
     ended = replace(running, request=replace(running.request, duration_ns=9 * S))
     desk.end(ended, state=State.DIED, tree=tree("elsewhere"))
     desk.at(HOUR)
-    # It ended 5 s after it was told; nothing has happened since.
-    assert desk.told() == [(2.0, OPENED, 1), (607.0, CLOSED, 0)]
+    # It ended 5 s after it was told, which is news; nothing has happened since.
+    assert desk.told() == [(2.0, OPENED, 1), (62.0, UPDATED, 0), (607.0, CLOSED, 0)]
     notice = desk.last()
     figures = notice.figures
     assert (figures.hits, figures.died, figures.max_ns) == (1, 1, 9 * S)
@@ -332,3 +332,28 @@ def test_ten_thousand_breaches_of_a_route_in_a_minute_are_three_messages() -> No
     desk.at(HOUR)
     assert [reason for _, reason, _ in desk.told()] == [OPENED, UPDATED, CLOSED]
     assert sum(new for _, _, new in desk.told()) == 10_000
+
+
+def test_the_end_of_a_request_that_was_told_running_is_news() -> None:
+    desk = Desk()
+    running = desk.hit(state=State.RUNNING, duration_ns=S)
+    desk.at(30 * S)
+    ended = replace(running, request=replace(running.request, duration_ns=30 * S))
+    desk.end(ended)
+    desk.at(5 * MIN)
+    # An update in its turn, in which nothing is new but the end.
+    assert desk.told() == [(2.0, OPENED, 1), (62.0, UPDATED, 0)]
+    assert desk.last().figures.max_ns == 30 * S
+    assert desk.last().exemplars[0].state is State.FINISHED
+    desk.restart()
+    desk.at(20 * MIN)
+    assert [why for _, why, _ in desk.told()] == [OPENED, UPDATED, CLOSED]
+
+
+def test_an_end_that_comes_before_the_incident_is_told_is_no_news_of_its_own() -> None:
+    desk = Desk()
+    running = desk.hit(state=State.RUNNING)
+    desk.at(S)
+    desk.end(running)
+    desk.at(5 * MIN)
+    assert desk.told() == [(2.0, OPENED, 1)]
