@@ -164,7 +164,7 @@ class Courier:
         self._notice_retry()
         hurrying = self._deadline is not None
         if self._gone is not None:
-            self._count_dead(self._outbox.bury_all(self._name, self._gone))
+            self._count_dead(self._outbox.bury_all(self._name, self._gone, self._asked))
             return None if hurrying else self._poll_s
         until = self._floor if hurrying else max(self._floor, self._pause)
         rest = until - time.monotonic()

@@ -114,9 +114,16 @@ class Outbox:
         where = "destination = ? AND id = ?"
         self._bury(message.destination, reason, where, message.destination, message.id)
 
-    def bury_all(self, destination: str, reason: str) -> int:
-        """Make all that wait dead letters, and return how many these are."""
-        return self._bury(destination, reason, "destination = ?", destination)
+    def bury_all(self, destination: str, reason: str, retries: int) -> int:
+        """Make all that wait dead letters, and return how many these are.
+
+        Args:
+            destination: Whose.
+            reason: Why they will not be sent.
+            retries: What retries() has returned. If somebody has asked since then, nothing is done.
+        """
+        unasked = "? = (SELECT coalesce(max(retries), 0) FROM destination WHERE name = message.destination)"
+        return self._bury(destination, reason, f"destination = ? AND {unasked}", destination, retries)
 
     def mergeable(self, destination: str) -> Iterator[Message]:
         """Yield the waiting messages in their order, but those that may have arrived: these keep their id.

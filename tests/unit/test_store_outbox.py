@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -112,9 +113,21 @@ def test_dead_letters_are_kept_with_their_reason(store: Store, tmp_path: Path) -
 
 def test_all_can_be_buried_at_once(store: Store, tmp_path: Path) -> None:
     store.commit(messages=[make_message("a"), make_message("b"), make_message("c", destination="hook")])
-    assert store.outbox.bury_all("ops", "gone") == 2
+    assert store.outbox.bury_all("ops", "gone", 0) == 2
     assert [entry.dead for entry in _entries(tmp_path, dead=True)] == ["gone", "gone"]
     assert store.outbox.backlog("hook") == 1
+
+
+def test_what_somebody_wants_sent_is_not_buried_by_who_has_not_seen_that(
+    store: Store, tmp_path: Path
+) -> None:
+    store.commit(messages=[make_message("a"), make_message("b", destination="hook")])
+    seen = store.outbox.retries("ops")
+    with closing(PresentFile(tmp_path / "compassd.db")) as database:
+        OutboxAdmin(database).retry(["ops"], NOW)
+    assert store.outbox.bury_all("ops", "gone", seen) == 0
+    assert store.outbox.bury_all("hook", "gone", 0) == 1
+    assert store.outbox.bury_all("ops", "gone", store.outbox.retries("ops")) == 1
 
 
 def test_the_unreadable_becomes_a_dead_letter(store: Store, tmp_path: Path) -> None:
@@ -209,7 +222,7 @@ def test_a_flood_in_one_commit_is_bounded(tmp_path: Path) -> None:
 def test_dead_letters_are_bounded_and_what_goes_is_counted(tmp_path: Path) -> None:
     store = Store.open(tmp_path, limits=Limits(dead_messages=10))
     store.commit(messages=[make_message(f"m{number}") for number in range(15)])
-    store.outbox.bury_all("ops", "gone")
+    store.outbox.bury_all("ops", "gone", 0)
     last = make_message("last")
     store.commit(messages=[last])
     store.outbox.bury(last, "gone")
@@ -222,7 +235,7 @@ def test_dead_letters_are_bounded_and_what_goes_is_counted(tmp_path: Path) -> No
 
 def test_the_file_gives_room_back(store: Store, tmp_path: Path) -> None:
     store.commit(messages=[make_message(f"m{number}") for number in range(2_000)])
-    store.outbox.bury_all("ops", "gone")
+    store.outbox.bury_all("ops", "gone", 0)
     store.commit(messages=[make_message(f"n{number}") for number in range(10)])
     store.close()
     full = (tmp_path / "compassd.db").stat().st_size
