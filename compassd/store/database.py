@@ -72,7 +72,7 @@ class PresentFile:
         self._connection.close()
 
     def _fault(self, error: sqlite3.Error) -> StoreError:
-        hint = "run it as root, or as the user that compassd runs as"
+        hint = file.OWNER_HINT
         if schema.is_damaged(error):
             hint = "restart compassd, which moves it aside and keeps what can be read"
         return StoreError(f"{self._path}: {error}", hint=hint)
@@ -173,8 +173,7 @@ class DurableDatabase:
         except sqlite3.Error as error:
             if not file.is_unwritable(error):
                 raise StoreError(f"{self._path}: {error}") from error
-            with closing(file.open_anyway(self._path)) as source:
-                return self._go_volatile(source, error)
+            return self._begin_volatile(error)
 
     def _begin_anew(self, fault: str, damaged: sqlite3.Connection) -> sqlite3.Connection:
         """Move the damaged file aside and return a connection to a new one with what could be read."""
@@ -217,6 +216,15 @@ class DurableDatabase:
                 f"{self._path} is damaged ({fault}) and cannot be moved aside: {error.strerror}",
                 hint="move it away by hand and start compassd again",
             ) from error
+
+    def _begin_volatile(self, error: sqlite3.Error) -> sqlite3.Connection:
+        try:
+            source = file.open_anyway(self._path)
+        except sqlite3.Error:  # not even made yet
+            self._say_volatile(error, has_all=False)
+            return file.open_memory()
+        with closing(source):
+            return self._go_volatile(source, error)
 
     def _go_volatile(self, source: sqlite3.Connection, error: sqlite3.Error) -> sqlite3.Connection:
         """Return a database in memory with all that can be read of source."""

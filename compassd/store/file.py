@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -29,6 +30,10 @@ _UNWRITABLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
 }
+OWNER_HINT = "run it as root, or as the user that compassd runs as"
+
+# What happens to disks, not to permissions.
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # The log is cut to this after a checkpoint, bytes: a storm should not occupy the disk for ever.
 _LOG_BYTES = 4 * 2**20
 
@@ -97,11 +102,15 @@ def open_present(path: Path) -> sqlite3.Connection:
         StoreError: There is none, or of another format.
         sqlite3.Error: It cannot be read.
     """
-    if not path.exists():
+    try:
+        path.stat()
+    except FileNotFoundError as error:
         raise StoreError(
             f"there is no {path.name} in {path.parent}",
             hint="compassd makes it when it first runs; --state or --config say where it is",
-        )
+        ) from error
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}", hint=OWNER_HINT) from error
     connection = _connect(str(path))
     try:
         _refuse_other(connection, path)
@@ -119,7 +128,11 @@ def open_memory() -> sqlite3.Connection:
 
 
 def open_anyway(path: Path) -> sqlite3.Connection:
-    """Return a connection to read from, unchecked: of a damaged file, or one on a full disk."""
+    """Return a connection to read from, unchecked: of a damaged file, or one on a full disk.
+
+    Raises:
+        sqlite3.Error: There is no file.
+    """
     connection = _connect(str(path), _LITTLE_BUSY_S)
     # Without the shared memory file beside it, for which there may be no room.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -176,11 +189,11 @@ def _make(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        if path.is_file():
-            return  # It may still be readable; SQLite says what is wrong with writing.
+        if error.errno in _PASSING:
+            return  # It may be there and readable; SQLite says what is wrong with writing.
         raise StoreError(
-            f"{path} cannot be made: {error.strerror}",
-            hint="let state_directory name a directory that compassd may write",
+            f"{path} cannot be written: {error.strerror}",
+            hint="let state_directory name a directory whose files compassd may write",
         ) from error
     os.close(descriptor)
 

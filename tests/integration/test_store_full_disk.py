@@ -1,4 +1,4 @@
-"""A disk without room, and one that is read-only: real ones, of a few hundred KiB."""
+"""A disk without room, one that is read-only, and files of somebody else: real ones."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from compassd.courier import Courier
+from compassd.errors import StoreError
+from compassd.store.database import PresentFile
 from compassd.store.store import Store
 from lab.outbox import FakeDestination, make_message
 from lab.processes import wait_until
@@ -141,3 +143,54 @@ def test_a_disk_that_is_read_only_is_survived(disk: Path, caplog: pytest.LogCapt
         _remount(disk, "rw")
     with closing(Store.open(disk)) as store:
         assert sorted(_waiting(store)) == sorted(_names(0, 40))
+
+
+def test_a_first_start_on_a_read_only_disk_begins_in_memory(
+    disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _remount(disk, "ro")
+    with closing(Store.open(disk)) as store:
+        _commit(store, 0, 20)
+        assert caplog.text.count(BEGUN) == 1
+        _remount(disk, "rw")
+    with closing(Store.open(disk)) as store:
+        assert _waiting(store) == _names(0, 20)
+
+
+@pytest.fixture
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Become a user without privileges, in a directory that others own; until the end of the test."""
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # as those above it are not for everybody
+    yield lambda: os.seteuid(65534)
+    os.seteuid(0)
+
+
+def test_a_directory_of_somebody_else_is_an_error_with_what_to_do(nobody: Callable[[], None]) -> None:
+    nobody()
+    with pytest.raises(StoreError, match="Permission denied") as raised:
+        Store.open(Path("state"))
+    assert "state_directory" in raised.value.hint
+
+
+def test_a_file_of_somebody_else_is_an_error_with_what_to_do(
+    nobody: Callable[[], None], tmp_path: Path
+) -> None:
+    Store.open(tmp_path / "state").close()
+    (tmp_path / "state").chmod(0o777)
+    nobody()
+    with pytest.raises(StoreError, match="cannot be written: Permission denied") as raised:
+        Store.open(Path("state"))
+    assert "state_directory" in raised.value.hint
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o777])
+def test_a_command_of_somebody_else_is_told_who_may(
+    nobody: Callable[[], None], tmp_path: Path, mode: int
+) -> None:
+    Store.open(tmp_path / "state").close()
+    (tmp_path / "state").chmod(mode)
+    nobody()
+    with pytest.raises(StoreError, match=r"Permission denied|unable to open") as raised:
+        PresentFile(Path("state/compassd.db"))
+    assert "run it as root" in raised.value.hint
