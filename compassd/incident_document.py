@@ -30,6 +30,8 @@ VERSION = 1
 
 INCIDENT_TYPE, DIGEST_TYPE, TEST_TYPE = "compass.incident", "compass.digest", "compass.test"
 
+TEST_SUMMARY = "Compass can reach you: this is a test"
+
 # How the incident book calls what is beyond its bounds: no host and no route of anybody's.
 _OTHER = "<other>"
 
@@ -54,7 +56,7 @@ def message_document(message: Message) -> dict[str, Any]:
         case DigestNotice() as notice:
             return _digest(message, notice)
         case TestNotice() as notice:
-            head = _head(message, TEST_TYPE, "Compass can reach you: this is a test")
+            head = _head(message, TEST_TYPE, TEST_SUMMARY)
             return {**head, "attributes": {"host.name": notice.server}}
 
 

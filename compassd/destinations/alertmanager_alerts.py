@@ -24,7 +24,7 @@ from typing import Any
 
 from compassd.breach import Breach, Severity
 from compassd.hot_path import at, percent, verdict
-from compassd.incident_document import digest_summary, incident_summary
+from compassd.incident_document import TEST_SUMMARY, digest_summary, incident_summary
 from compassd.message import rfc3339, summary
 from compassd.notice import (
     DigestLine,
@@ -105,7 +105,7 @@ def digest_alert(notice: DigestNotice, now: int) -> Alert:
 def test_alert(notice: TestNotice, now: int) -> Alert:
     """Return an alert that shows that alerts arrive, and soon ends by itself."""
     labels = {**_own_labels("CompassTest", notice.server), "severity": str(Severity.INFO)}
-    return _alert(labels, {"summary": "Compass can reach you: this is a test"}, notice.at, now + _TEST_NS)
+    return _alert(labels, {"summary": TEST_SUMMARY}, notice.at, now + _TEST_NS)
 
 
 def _alert(labels: dict[str, str], annotations: dict[str, str], starts_at: int, ends_at: int) -> Alert:
