@@ -26,6 +26,8 @@ _CAP_S = 300.0
 _POLL_S = 2.0
 # How many messages are sent one by one after an outage; more become one digest.
 _FEW = 5
+# What is shorter is no outage: every message is still worth sending.
+_OUTAGE_NS = 60 * _NS_PER_S
 # After so many failures of one message, others may have their turn before it: the fault may be its own.
 _PATIENCE = 5
 # Later than any time at which a message is due.
@@ -62,16 +64,18 @@ class Courier:
         store: Where the outbox is; must stay open until close().
         backoff: How failed attempts are repeated; as often as it takes.
         poll_s: How often to look into the outbox if nobody calls kick(), s.
+        outage_ns: How long the oldest message has to have waited for a backlog to become a digest, ns.
         clock: The time, Unix time in ns.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most with a default, for tests
         self,
         destination: MessageDestination,
         store: Store,
         *,
         backoff: Backoff | None = None,
         poll_s: float = _POLL_S,
+        outage_ns: int = _OUTAGE_NS,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._destination = destination
@@ -80,6 +84,7 @@ class Courier:
         self._memory = store.memory(destination.name)
         self._backoff = backoff or Backoff(cap_s=_CAP_S)
         self._poll_s = poll_s
+        self._outage_ns = outage_ns
         self._clock = clock
         self._changed = threading.Condition(threading.Lock())
         self._kicked = self._stopped = self._ended = False
@@ -196,7 +201,7 @@ class Courier:
             self._recovered = False
             return False
         merged = catch_up(self._outbox.mergeable(self._name))
-        if merged is None or len(merged.ids) <= _FEW:
+        if merged is None or len(merged.ids) <= _FEW or self._clock() - merged.made_at < self._outage_ns:
             self._recovered = False
             return False
         digest = Message(

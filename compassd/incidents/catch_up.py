@@ -30,10 +30,12 @@ class CatchUp:
 
     Attributes:
         ids: The messages.
+        made_at: When the oldest of them was made, Unix time in ns.
         notice: What they come to. New breaches, and those that are only counted, add up exactly.
     """
 
     ids: tuple[str, ...]
+    made_at: int
     notice: DigestNotice
 
 
@@ -45,7 +47,7 @@ def catch_up(messages: Iterable[Message]) -> CatchUp | None:
     sums = _Sums()
     for message in messages:
         sums.add(message)
-    return CatchUp(tuple(sums.ids), sums.digest()) if sums.ids else None
+    return CatchUp(tuple(sums.ids), sums.made_at, sums.digest()) if sums.ids else None
 
 
 @dataclass(slots=True)
@@ -100,6 +102,7 @@ class _Sums:
     unlisted: int = 0
     unlisted_hits: int = 0
     dropped: int = 0
+    made_at: int = 2**63
     since: int | None = None
     until: int = 0
     server: str = ""
@@ -133,6 +136,7 @@ class _Sums:
                 group = self.groups.setdefault(breach_key(notice.breach), _Group(notice.breach.severity))
                 group.add(notice.breach)
         self.ids.append(message.id)
+        self.made_at = min(self.made_at, message.created_at)
         self.since = since if self.since is None else min(self.since, since)
         self.until = max(self.until, until)
         self.server = server(notice)

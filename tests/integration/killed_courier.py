@@ -51,7 +51,7 @@ class Recorder:
 def main(directory: Path, *, broken: bool) -> None:
     """Commit messages and send them, until somebody ends it."""
     store = Store.open(directory / "state")
-    courier = Courier(Recorder(directory / "sent", broken=broken), store, backoff=BACKOFF)
+    courier = Courier(Recorder(directory / "sent", broken=broken), store, backoff=BACKOFF, outage_ns=0)
     committed = os.open(directory / "committed", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     number = int(store.incidents().get("number", b"0"))
     (directory / "ready").touch()

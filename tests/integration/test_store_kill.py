@@ -54,7 +54,7 @@ def test_no_kill_loses_a_message_or_repeats_one_that_was_not_in_flight(
         committed = int(store.incidents()["number"])
         # What the process saw committed is there; the last line of a killed one may be missing.
         assert committed >= int((tmp_path / "committed").read_text().split()[-1])
-        courier = Courier(Recorder(tmp_path / "sent", broken=False), store, backoff=BACKOFF)
+        courier = Courier(Recorder(tmp_path / "sent", broken=False), store, backoff=BACKOFF, outage_ns=0)
         deadline = time.monotonic() + 60.0
         courier.hurry(deadline)
         courier.wait_idle(deadline)

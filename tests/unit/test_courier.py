@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,12 @@ def make(store: Store) -> Iterator[MakeCourier]:
         *,
         backoff: Backoff = FAST,
         poll_s: float = 0.02,
+        outage_ns: int = 0,
         clock: Callable[[], int] = time.time_ns,
     ) -> Courier:
-        made.append(Courier(destination, store, backoff=backoff, poll_s=poll_s, clock=clock))
+        made.append(
+            Courier(destination, store, backoff=backoff, poll_s=poll_s, outage_ns=outage_ns, clock=clock)
+        )
         return made[-1]
 
     yield create
@@ -310,6 +314,16 @@ def test_after_an_outage_a_backlog_is_one_digest(
     assert isinstance(digest.notice, DigestNotice)
     assert (digest.notice.reason, digest.notice.incidents) == (DigestReason.OUTAGE, 49)
     assert "49 messages that waited become one digest" in caplog.text
+
+
+def test_a_moment_without_an_answer_is_no_outage(store: Store, make: MakeCourier) -> None:
+    ops = FakeDestination()
+    ops.behaviours = [fail(), fail()]
+    begun = time.time_ns()
+    store.commit(messages=[replace(message, created_at=begun) for message in messages(9)])
+    make(ops, outage_ns=600 * 1_000_000_000)
+    until(lambda: len(ops.taken) == 9)
+    assert sorted(ops.ids) == [f"m{number}" for number in range(9)]
 
 
 def test_few_messages_are_sent_one_by_one_after_an_outage(store: Store, make: MakeCourier) -> None:
