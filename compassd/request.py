@@ -6,8 +6,11 @@ the kernel's record is decoded, and are otherwise untouched: each destination es
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+_PORT = re.compile(r":[0-9]*\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +59,9 @@ class Request:
     def path(self) -> str:
         """The URI without its query string."""
         return self.uri.partition("?")[0]
+
+
+def host_name(header: str) -> str:
+    """Return the host of a Host header, in lower case, without port, brackets and the root's dot."""
+    host = header[1:].partition("]")[0] if header.startswith("[") else _PORT.sub("", header)
+    return host.lower().removesuffix(".")

@@ -9,13 +9,12 @@ from functools import cache
 
 from compassd.breach import Breach, Excess, Metric, breach_id
 from compassd.calltree import CallTree
-from compassd.request import Request
+from compassd.request import Request, host_name
 from compassd.rules.functions import FunctionLimits, compile_budget
 from compassd.rules.glob import compile_glob
 from compassd.rules.model import Rule
 
 _PATH_END = re.compile(r"[?#]")
-_PORT = re.compile(r":[0-9]*\Z")
 
 Tree = Callable[[], CallTree | None]
 """Gives a request's call tree, None if there is none. To decode one takes time, and most rules need none."""
@@ -215,12 +214,6 @@ def _subject(request: Request) -> _Subject:
     return _Subject(
         path=_PATH_END.split(request.uri, maxsplit=1)[0],
         method=request.method.upper(),
-        host=_host(request.host),
+        host=host_name(request.host),
         status=request.status,
     )
-
-
-def _host(header: str) -> str:
-    """Return the host of a Host header, in lower case, without port, brackets and the root's dot."""
-    host = header[1:].partition("]")[0] if header.startswith("[") else _PORT.sub("", header)
-    return host.lower().removesuffix(".")
