@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from compassd import __version__
+from compassd.commands.arguments import add_capture, add_config, add_rules, duration, glob, positive
 from compassd.errors import CompassError
 
 
@@ -57,24 +57,24 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="watch, judge and tell; what the service runs")
-    _add_config(run)
-    _add_rules(run)
+    add_config(run)
+    add_rules(run)
     run.set_defaults(command=_run)
 
     check = commands.add_parser("check", help="validate the rules and print every error with its place")
-    _add_config(check)
-    _add_rules(check)
+    add_config(check)
+    add_rules(check)
     check.set_defaults(command=_check)
 
     trace = commands.add_parser(
         "trace", help="print complete function traces of requests as JSON, query strings included"
     )
-    _add_config(trace)
-    trace.add_argument("--uri", type=_glob, metavar="GLOB", help="only requests whose path matches")
-    trace.add_argument("--count", type=_positive, default=1, metavar="N", help="end after N (default: 1)")
+    add_config(trace)
+    trace.add_argument("--uri", type=glob, metavar="GLOB", help="only requests whose path matches")
+    trace.add_argument("--count", type=positive, default=1, metavar="N", help="end after N (default: 1)")
     trace.add_argument(
         "--min-function",
-        type=_duration,
+        type=duration,
         default=0,
         metavar="TIME",
         help='leave out calls shorter than this, such as "1ms"',
@@ -83,21 +83,15 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_show(commands.add_parser("show", help="show a breach from its JSON: a call tree, or a flame graph"))
 
-    doctor = commands.add_parser("doctor", help="check whether alerts would flow, and say what to mend")
-    _add_config(doctor)
-    _add_rules(doctor)
-    doctor.set_defaults(command=_doctor)
-    return parser
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings (default: /etc/compassd/compassd.toml)"
+    add_capture(
+        commands.add_parser("capture", help="write every request that ends as JSON, to try rules out on them")
     )
 
-
-def _add_rules(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rules", type=Path, metavar="FILE", help="rules (default: what the settings say)")
+    doctor = commands.add_parser("doctor", help="check whether alerts would flow, and say what to mend")
+    add_config(doctor)
+    add_rules(doctor)
+    doctor.set_defaults(command=_doctor)
+    return parser
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
@@ -152,31 +146,6 @@ def _show(options: argparse.Namespace) -> int:
 
     wanted = ShowOptions(options.source, options.id, Format(options.format), options.output)
     return show(wanted, sys.stdout)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
-def _duration(text: str) -> int:
-    from compassd.units import parse_duration  # noqa: PLC0415
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _glob(text: str) -> re.Pattern[str]:
-    from compassd.rules.glob import compile_glob  # noqa: PLC0415
-
-    try:
-        return compile_glob(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 if __name__ == "__main__":

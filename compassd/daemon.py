@@ -17,13 +17,12 @@ from compassd.kernel.attachments import Attachments
 from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import Counter
 from compassd.kernel.program import UNLIMITED, Limits, Program
-from compassd.kernel.tree import TreeReader
+from compassd.kernel.start import tree_reader
 from compassd.rules.match import RuleSet
 from compassd.running_watch import RunningWatch
 from compassd.settings import Settings
 from compassd.signals import Signals
 from compassd.systemd_service import ServiceManager
-from compassd.waits.show import TextShow
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +75,7 @@ class Daemon:
 
     def run(self) -> None:
         """Run until a signal asks to stop."""
-        reader = TreeReader(
-            _NS_PER_S // self.settings.sample_rate, self.program.symbol, TextShow(self.settings.wait_texts)
-        )
+        reader = tree_reader(self.settings, self.program)
         self._judge = Judge(self.rules, socket.gethostname(), tuple(self.settings.destinations), reader)
         self._watch = RunningWatch(self.program.running, self._judge)
         self._use(self.rules)

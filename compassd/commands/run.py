@@ -9,12 +9,10 @@ from compassd import logs
 from compassd.daemon import Daemon
 from compassd.delivery import Delivery
 from compassd.destinations.factory import build_destinations
-from compassd.kernel.program import Program
+from compassd.kernel.start import load_program
 from compassd.rules.load import load_rules
 from compassd.settings import load_settings
 from compassd.signals import Signals
-from compassd.waits.functions import kernel_sources
-from compassd.waits.kinds import TextPolicy
 
 
 def run(config: Path | None, rules: Path | None) -> int:
@@ -33,11 +31,7 @@ def run(config: Path | None, rules: Path | None) -> int:
     signals.install()
     load = partial(load_rules, rules or settings.rules, settings.destinations, sampling=settings.sampling)
     loaded = load()  # before the kernel is touched: a typo should cost nothing
-    program = Program()
-    if settings.sampling:
-        program.start_sampling(settings.sample_rate)
-        if settings.wait_texts is not TextPolicy.OFF:
-            program.set_text_sources(kernel_sources())
+    program = load_program(settings)
     daemon = Daemon(
         settings=settings,
         rules=loaded,
