@@ -27,6 +27,8 @@ class Metric(StrEnum):
     """CPU time, ns."""
     MEMORY = "memory"
     """Peak memory, bytes."""
+    WAITS = "waits"
+    """How often the request waited."""
     FUNCTION_TIME = "function_time"
     """Wall time in some functions and everything they called, ns."""
     FUNCTION_WAITS = "function_waits"

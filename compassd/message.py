@@ -46,6 +46,7 @@ _UNITS = {
     Metric.DURATION: "ns",
     Metric.CPU: "ns",
     Metric.MEMORY: "bytes",
+    Metric.WAITS: "waits",
     Metric.FUNCTION_TIME: "ns",
     Metric.FUNCTION_WAITS: "waits",
 }
@@ -174,11 +175,17 @@ def excess_text(excess: Excess) -> str:
             return f"used {actual} of CPU, budget {budget}"
         case Metric.MEMORY:
             return f"peaked at {actual} of memory, budget {budget}"
+        case Metric.WAITS:
+            return f"waited {_times(excess.actual)}, budget {budget}"
         case Metric.FUNCTION_TIME:
             return f"spent {actual} in {shorten(excess.function, _SUMMARY_FUNCTION)}, budget {budget}"
         case Metric.FUNCTION_WAITS:
-            times = "once" if excess.actual == 1 else f"{actual} times"
-            return f"waited {times} in {shorten(excess.function, _SUMMARY_FUNCTION)}, budget {budget}"
+            function = shorten(excess.function, _SUMMARY_FUNCTION)
+            return f"waited {_times(excess.actual)} in {function}, budget {budget}"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def amount_text(metric: Metric, amount: int) -> str:

@@ -44,7 +44,7 @@ cleaned = raw_bytes.map(lambda raw: clean(raw, 65_536))
 """What arrives in a Request, as the decoder of the kernel's records cleans it."""
 
 _amounts = st.integers(min_value=0, max_value=2**62)
-_OF_REQUESTS = (Metric.DURATION, Metric.CPU, Metric.MEMORY)
+_OF_REQUESTS = (Metric.DURATION, Metric.CPU, Metric.MEMORY, Metric.WAITS)
 _OF_FUNCTIONS = (Metric.FUNCTION_TIME, Metric.FUNCTION_WAITS)
 
 

@@ -9,8 +9,9 @@ Fields (systemd.journal-fields(7) describes the first four):
 | PRIORITY | 2 (critical), 4 (warning) or 6 (info), from the severity |
 | SYSLOG_IDENTIFIER | compassd |
 | COMPASS_BREACH_ID, COMPASS_RULE, COMPASS_SEVERITY | the breach |
-| COMPASS_EXCEEDED | duration, cpu, memory, function_time or function_waits; each that was exceeded |
+| COMPASS_EXCEEDED | duration, cpu, memory, waits, function_time or function_waits; each that was exceeded |
 | COMPASS_BUDGET_DURATION_MS, COMPASS_BUDGET_CPU_MS, COMPASS_BUDGET_MEMORY_BYTES | the exceeded limits |
+| COMPASS_BUDGET_WAITS, COMPASS_ACTUAL_WAITS | the exceeded limit of waits, and how often it waited |
 | COMPASS_BUDGET_FUNCTION | the glob of an exceeded limit of functions |
 | COMPASS_BUDGET_FUNCTION_TIME_MS, COMPASS_BUDGET_FUNCTION_WAITS | that limit |
 | COMPASS_ACTUAL_FUNCTION_TIME_MS, COMPASS_ACTUAL_FUNCTION_WAITS | what the request took of it |
@@ -136,6 +137,9 @@ def _exceeded(excess: Excess) -> Iterator[tuple[str, str]]:
             yield f"COMPASS_BUDGET_{excess.metric.upper()}_MS", _ms(excess.budget)
         case Metric.MEMORY:
             yield "COMPASS_BUDGET_MEMORY_BYTES", str(excess.budget)
+        case Metric.WAITS:
+            yield "COMPASS_BUDGET_WAITS", str(excess.budget)
+            yield "COMPASS_ACTUAL_WAITS", str(excess.actual)
         case Metric.FUNCTION_TIME:
             yield "COMPASS_BUDGET_FUNCTION", excess.function
             yield "COMPASS_BUDGET_FUNCTION_TIME_MS", _ms(excess.budget)

@@ -48,6 +48,7 @@ _LABELS = {
     Metric.DURATION: "Time",
     Metric.CPU: "CPU time",
     Metric.MEMORY: "Peak memory",
+    Metric.WAITS: "Waits",
     Metric.FUNCTION_TIME: "Time in functions",
     Metric.FUNCTION_WAITS: "Waits in functions",
 }
@@ -174,6 +175,8 @@ def _fields(breach: Breach) -> list[str]:
         Metric.DURATION: request.duration_ns,
         Metric.CPU: request.cpu_ns,
         Metric.MEMORY: request.memory_peak,
+        # Of no interest as long as there are not too many.
+        Metric.WAITS: next((e.actual for e in breach.excesses if e.metric is Metric.WAITS), None),
     }
     fields = [
         f"*{_LABELS[metric]}*\n{_amount(metric, amount, over.get(metric))}"

@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from compassd.rules.model import Budget, FunctionBudget, Match, Rule, RulesFile, suggestion
+from compassd.rules.model import (
+    Budget,
+    Exclusion,
+    FunctionBudget,
+    Match,
+    Route,
+    Rule,
+    RuleException,
+    RulesFile,
+)
 from compassd.rules.positions import KeyPath
+from compassd.rules.values import suggestion
 from compassd.units import quoted, shown
 
 
@@ -30,11 +40,22 @@ class Finding:
 
 _EXAMPLES = {
     "rule": "write [[rule]] above the keys of each rule, with two brackets",
+    "route": "write [[route]] above the keys of each route, with two brackets",
     "match": 'write for example match = { uri = "/shop/**" }',
     "budget": 'write for example budget = { duration = "800ms" }',
     "function": 'write for example function = { name = "PDO::*", waits = 50 }',
+    "not": 'write for example not = { uri = "/shop/export" }',
+    "exception": "write [[rule.exception]] above the keys of each exception",
 }
-_MODELS: Mapping[str, type[BaseModel]] = {"match": Match, "budget": Budget, "function": FunctionBudget}
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "rule": Rule,
+    "route": Route,
+    "match": Match,
+    "not": Exclusion,
+    "exception": RuleException,
+    "budget": Budget,
+    "function": FunctionBudget,
+}
 
 
 def explain(error: ValidationError) -> Iterator[Finding]:
@@ -53,8 +74,8 @@ def explain(error: ValidationError) -> Iterator[Finding]:
 def _unknown_key(path: KeyPath) -> str:
     *table, key = path
     names = [part for part in table if isinstance(part, str)]
-    model = _MODELS.get(names[-1], Rule) if names else RulesFile
-    known = sorted(model.model_fields)
+    model = _MODELS[names[-1]] if names else RulesFile
+    known = sorted(field.alias or name for name, field in model.model_fields.items())
     listed = "; known: " + ", ".join(quoted(each) for each in known)
     return f"unknown key {quoted(str(key))}{suggestion(str(key), known) or listed}"
 

@@ -1,18 +1,14 @@
-r"""Globs for the names of PHP functions, each compiled to one regular expression that takes linear time.
+r"""Globs for the names of PHP functions.
 
-Names are as call trees show them: "usleep", "PDO::query", "Shop\Cart::total", "{main}". A glob is anchored at
-both ends, and case does not count, as PHP does not count it either: that is, of a to z.
-
-    *        any run of characters, "\" and "::" too, also an empty one
-    ?        one character
-    [abc]    one of these; [a-z] a range, [!a] none of these
+Names are as call trees show them: "usleep", "PDO::query", "Shop\Cart::total", "{main}". A glob is one of
+text_glob, but case does not count, as PHP does not count it either: that is, of a to z.
 """
 
 from __future__ import annotations
 
 import re
 
-from compassd.rules.glob import SYMBOL, character_class
+from compassd.rules.text_glob import compile_text_glob
 from compassd.units import quoted
 
 MAX_LENGTH = 256
@@ -35,19 +31,4 @@ def compile_function_glob(glob: str) -> re.Pattern[str]:
     if _NEVER.match(glob):
         example = r"""write for example "usleep", "PDO::query" or 'Shop\Cart::*'"""
         raise ValueError(f"{quoted(glob)} matches no function; {example}")
-    pieces = [""]
-    for symbol in SYMBOL.findall(glob):
-        if symbol.startswith("*"):
-            pieces.append("")
-        elif symbol == "?":
-            pieces[-1] += "."
-        elif symbol.startswith("["):
-            pieces[-1] += character_class(symbol, glob)
-        else:
-            pieces[-1] += re.escape(symbol)
-    first, *middle = pieces
-    # The earliest place of a piece leaves the next star every choice that a later place would, so it is never
-    # given up; only the last piece must reach the end, and its earliest place need not do.
-    last = f".*{middle.pop()}" if middle else ""
-    expression = first + "".join(f"(?>.*?{piece})" for piece in middle) + last
-    return re.compile(rf"{expression}\Z", re.DOTALL | re.IGNORECASE | re.ASCII)
+    return compile_text_glob(glob, re.IGNORECASE | re.ASCII)

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from compassd.regular_file import NotRegularError, read_regular
 from compassd.rules.explain import explain
 from compassd.rules.match import RuleSet
-from compassd.rules.model import KNOWN_DESTINATIONS, RulesFile
+from compassd.rules.model import RulesFile
+from compassd.rules.overrides import override_problems
 from compassd.rules.positions import KeyPath, Place, Position, locate, scan
 from compassd.rules.problems import Problem, RulesError, file_name
+from compassd.rules.values import KNOWN_DESTINATIONS
 from compassd.units import quoted
 
 MAX_FILE_SIZE = 1 << 20
@@ -40,6 +42,7 @@ def load_rules(
     source = _Source(file_name(path), _read(path))
     document, positions = source.parse()
     problems = _name_problems(source, document, positions)
+    problems += _override_problems(source, document, positions)
     if not sampling:
         problems += _sampling_problems(source, document, positions)
     try:
@@ -54,7 +57,7 @@ def load_rules(
         raise RulesError(_in_order(problems))
     if not rules_file.rule:
         raise RulesError([source.problem("no rules")], hint="rules.example.toml shows every kind of rule")
-    return RuleSet(rules_file.rule)
+    return RuleSet(rules_file.rule, rules_file.route)
 
 
 def _read(path: Path) -> str:
@@ -131,9 +134,11 @@ def _raw_rules(document: Mapping[str, object]) -> list[Mapping[str, object]]:
 
 
 def _rule_label(document: Mapping[str, object], path: KeyPath) -> str:
-    """Return what to call the rule that path leads into, "" if it leads into none."""
-    if len(path) < 2 or path[0] != "rule" or not isinstance(path[1], int):  # noqa: PLR2004 - ("rule", n)
+    """Return what to call the rule or route that path leads into, "" if it leads into none."""
+    if len(path) < 2 or not isinstance(path[1], int):  # noqa: PLR2004 - ("rule", n)
         return ""
+    if path[0] == "route":
+        return f"route {path[1] + 1}"
     rules = _raw_rules(document)
     name = rules[path[1]].get("name") if path[1] < len(rules) else None
     return f"rule {quoted(name)}" if isinstance(name, str) and name else f"rule {path[1] + 1}"
@@ -159,22 +164,35 @@ def _name_problems(
     return problems
 
 
+def _override_problems(
+    source: _Source, document: Mapping[str, object], positions: Mapping[KeyPath, Position]
+) -> list[Problem]:
+    """Return a problem for every rule that overrides what it cannot."""
+    problems = []
+    for path, message in override_problems(_raw_rules(document)):
+        position = locate(positions, path)
+        place = position.value if position else None
+        problems.append(source.problem(f"overrides: {message}", place, rule=_rule_label(document, path)))
+    return problems
+
+
 def _sampling_problems(
     source: _Source, document: Mapping[str, object], positions: Mapping[KeyPath, Position]
 ) -> list[Problem]:
-    """Return a problem for every rule with budgets of functions, which nothing would ever exceed."""
+    """Return a problem for every budget of waits or functions, which nothing would ever exceed."""
     problems = []
     for number, rule in enumerate(_raw_rules(document)):
         budget = rule.get("budget")
-        if isinstance(budget, dict) and "function" in budget:
-            path = ("rule", number, "budget", "function")
-            position = locate(positions, path)
-            message = (
-                "budget.function: the settings have sampling = false, which leaves functions unmeasured; "
-                "set sampling = true and restart, or take this budget out"
-            )
-            place = position.key if position else None
-            problems.append(source.problem(message, place, rule=_rule_label(document, path)))
+        for key, what in (("waits", "waits"), ("function", "functions")):
+            if isinstance(budget, dict) and key in budget:
+                path = ("rule", number, "budget", key)
+                position = locate(positions, path)
+                message = (
+                    f"budget.{key}: the settings have sampling = false, which leaves {what} unmeasured; "
+                    "set sampling = true and restart, or take this budget out"
+                )
+                place = position.key if position else None
+                problems.append(source.problem(message, place, rule=_rule_label(document, path)))
     return problems
 
 

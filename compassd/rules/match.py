@@ -12,7 +12,7 @@ from compassd.calltree import CallTree
 from compassd.request import Request, host_name
 from compassd.rules.functions import FunctionLimits, compile_budget
 from compassd.rules.glob import compile_glob
-from compassd.rules.model import Rule
+from compassd.rules.model import Route, Rule
 
 _PATH_END = re.compile(r"[?#]")
 
@@ -30,7 +30,7 @@ class Floors:
         duration_ns: Wall time, ns: of the request, or of functions, which cannot take longer than it.
         cpu_ns: CPU time, ns.
         memory: Peak memory, bytes.
-        waits: Waits in functions; of the whole request there are no fewer.
+        waits: Waits: of the request, or in functions, in which there are no more than that.
     """
 
     duration_ns: int | None
@@ -55,6 +55,7 @@ class _CompiledRule:
 
     rule: Rule
     limits: tuple[tuple[Metric, int], ...]
+    waits: int | None
     functions: tuple[FunctionLimits, ...]
     paths: tuple[re.Pattern[str], ...]
     methods: frozenset[str]
@@ -70,12 +71,19 @@ class _CompiledRule:
                 found.append(Excess(metric, budget, value))
         return tuple(found)
 
-    def function_excesses(self, tree: Tree) -> tuple[Excess, ...]:
-        """Return the exceeded limits of functions; without a tree there are none."""
-        found = tree() if self.functions else None
+    @property
+    def needs_tree(self) -> bool:
+        """Whether there are limits on what is in the call tree."""
+        return self.waits is not None or bool(self.functions)
+
+    def tree_excesses(self, tree: Tree) -> tuple[Excess, ...]:
+        """Return the exceeded limits on what is in the call tree; without one there are none."""
+        found = tree() if self.needs_tree else None
         if found is None:
             return ()
-        return tuple(excess for limits in self.functions for excess in limits.excesses(found))
+        waits = found.attributed().waits
+        own = () if self.waits is None or waits <= self.waits else (Excess(Metric.WAITS, self.waits, waits),)
+        return own + tuple(excess for limits in self.functions for excess in limits.excesses(found))
 
     def matches(self, subject: _Subject) -> bool:
         # The cheap ones first.
@@ -93,9 +101,11 @@ class RuleSet:
 
     Attributes:
         rules: In the order of the file, names unique.
+        routes: What to call requests, in the order of the file.
     """
 
     rules: tuple[Rule, ...]
+    routes: tuple[Route, ...] = ()
     _compiled: tuple[_CompiledRule, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -107,12 +117,12 @@ class RuleSet:
     ) -> list[tuple[Rule, tuple[Excess, ...]]]:
         """Return the rules that match the request and are exceeded by it, in the order of the file.
 
-        With each come its exceeded limits, at least one, in the order duration, cpu, memory, functions. A
+        With each come its exceeded limits, at least one, in the order of the fields of Budget. A
         late request has no CPU time: it exceeds no cpu limit.
 
         Args:
             request: A request.
-            tree: Asked for by each matching rule that has budgets of functions.
+            tree: Asked for by each matching rule that has budgets of waits or functions.
             even_within_budget: Return every rule that matches, also without an exceeded limit.
         """
         subject = _subject(request)
@@ -125,8 +135,8 @@ class RuleSet:
         for candidate in self._candidates(subject):
             excesses = candidate.excesses(actual)
             # Comparing three numbers is cheaper than matching a path, and that is cheaper than a tree.
-            if (excesses or candidate.functions or even_within_budget) and candidate.matches(subject):
-                excesses += candidate.function_excesses(tree)
+            if (excesses or candidate.needs_tree or even_within_budget) and candidate.matches(subject):
+                excesses += candidate.tree_excesses(tree)
                 if excesses or even_within_budget:
                     broken.append((candidate.rule, excesses))
         return broken
@@ -139,7 +149,7 @@ class RuleSet:
             duration_ns=_smallest([*(b.duration for b in budgets), *(f.time for f in functions)]),
             cpu_ns=_smallest(budget.cpu for budget in budgets),
             memory=_smallest(budget.memory for budget in budgets),
-            waits=_smallest(function.waits for function in functions),
+            waits=_smallest([*(b.waits for b in budgets), *(f.waits for f in functions)]),
         )
 
     def _candidates(self, _subject: _Subject) -> Iterable[_CompiledRule]:
@@ -189,7 +199,10 @@ def breaches(  # noqa: PLR0913 - the rules, the request, and what a breach says 
 def _compile(rule: Rule) -> _CompiledRule:
     return _CompiledRule(
         rule=rule,
-        limits=tuple(rule.budget.limits.items()),
+        limits=tuple(
+            (metric, limit) for metric, limit in rule.budget.limits.items() if metric is not Metric.WAITS
+        ),
+        waits=rule.budget.waits,
         functions=tuple(compile_budget(budget) for budget in rule.budget.function),
         paths=tuple(compile_glob(glob) for glob in rule.match.uri),
         methods=frozenset(rule.match.method),

@@ -1,140 +1,36 @@
 """What a rule is.
 
-The models check every value and turn it into what the rest works with: durations into ns, sizes into bytes,
-single values into tuples. A complaint says what is wrong with the value in plain words; where it stands is
-added by compassd.rules.load.
+The models turn every value into what the rest works with: durations into ns, sizes into bytes, single values
+into tuples. compassd.rules.values says what a value may be.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Collection
-from typing import Annotated, TypeVar
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
-
-from compassd.breach import Metric, Severity
-from compassd.rules.function_glob import compile_function_glob
-from compassd.rules.glob import compile_glob
-from compassd.units import DurationNs, SizeBytes, quoted, shown
-
-KNOWN_DESTINATIONS = "known_destinations"
-"""Key of the validation context that holds the names of the configured destinations, or None."""
-
-_NAME = re.compile(r"[a-zA-Z0-9._-]{1,64}")
-_METHOD = re.compile(r"[A-Za-z][A-Za-z-]{0,31}")
-_STATUS_CLASS = re.compile(r"[1-5]xx", re.IGNORECASE)
-_PORT = re.compile(r"[^:]*:[0-9*]+")
-# The kernel counts the waits of a request in 32 bits.
-_MAX_WAITS = 2**32 - 1
-
-
-def suggestion(name: str, known: Collection[str]) -> str:
-    """Return '; did you mean "…"?' with the known name closest to name, "" if none is close."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {quoted(close[0])}?" if close else ""
-
-
-def _text(value: object, what: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{shown(value)} is not {what}; write text in quotes")  # noqa: TRY004 - pydantic's way
-    return value
-
-
-def _name(value: object) -> str:
-    name = _text(value, "a name")
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{quoted(name)} is not a name; use 1 to 64 of a-z, A-Z, 0-9, dot, dash and underscore"
-        )
-    return name
-
-
-def _one_or_many(value: object) -> object:
-    if not isinstance(value, (list, tuple)):
-        return (value,)
-    if not value:
-        raise ValueError("is an empty list; list at least one value, or leave the key out")
-    return tuple(value)
-
-
-def _path_glob(value: object) -> str:
-    glob = _text(value, "a glob")
-    compile_glob(glob)
-    if not glob.startswith(("/", "**")):
-        raise ValueError(f'{quoted(glob)} matches no path: paths begin with "/"; write "/…" or "**…"')
-    return glob
-
-
-def _host_glob(value: object) -> str:
-    glob = _text(value, "a glob").lower()
-    if "/" in glob:
-        raise ValueError(
-            f'{quoted(glob)} is not a host; write for example "shop.example.com" or "*.example.com"'
-        )
-    if _PORT.fullmatch(glob):
-        raise ValueError(f"{quoted(glob)} has a port, which is not compared; leave it out")
-    compile_glob(glob)
-    return glob
-
-
-def _method(value: object) -> str:
-    method = _text(value, "a method")
-    if not _METHOD.fullmatch(method):
-        raise ValueError(f'{quoted(method)} is not a method; write for example "GET" or "POST"')
-    return method.upper()
-
-
-def _status(value: object) -> int | str:
-    if isinstance(value, int) and 100 <= value <= 599:  # noqa: PLR2004 - HTTP's
-        return value
-    if isinstance(value, str) and _STATUS_CLASS.fullmatch(value):
-        return value.lower()
-    raise ValueError(f'{shown(value)} is not a status; write for example 404 or "5xx"')
-
-
-def _function_glob(value: object) -> str:
-    glob = _text(value, "the name of a function")
-    compile_function_glob(glob)
-    return glob
-
-
-def _waits(value: object) -> int:
-    # A bool is an int to Python.
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MAX_WAITS:
-        raise ValueError(f"{shown(value)} is not a number of waits; write for example 50")
-    return value
-
-
-def _severity(value: object) -> object:
-    # Text only: pydantic's own complaint about an unknown one lists the members in its words.
-    if value in tuple(Severity):
-        return value
-    close = suggestion(value, tuple(Severity)) if isinstance(value, str) else ""
-    choices = '"info", "warning" or "critical"'
-    raise ValueError(f"{shown(value)} is not a severity{close or '; write ' + choices}")
-
-
-def _destination(value: object, info: ValidationInfo) -> str:
-    name = _text(value, "the name of a destination")
-    known: Collection[str] | None = (info.context or {}).get(KNOWN_DESTINATIONS)
-    if known is not None and name not in known:
-        listed = "; configured: " + ", ".join(quoted(each) for each in sorted(known)) if known else ""
-        raise ValueError(f"no destination {quoted(name)} is configured{suggestion(name, known) or listed}")
-    return name
-
-
-_T = TypeVar("_T")
-OneOrMany = Annotated[tuple[_T, ...], BeforeValidator(_one_or_many)]
-"""Written as one value or as a list that is not empty."""
-PathGlob = Annotated[str, BeforeValidator(_path_glob)]
-HostGlob = Annotated[str, BeforeValidator(_host_glob)]
-Method = Annotated[str, BeforeValidator(_method)]
-Status = Annotated[int | str, BeforeValidator(_status)]
-FunctionGlob = Annotated[str, BeforeValidator(_function_glob)]
-Waits = Annotated[int, BeforeValidator(_waits)]
-Destination = Annotated[str, BeforeValidator(_destination)]
+from compassd.breach import Gate, Metric, Severity
+from compassd.rules.values import (
+    Destination,
+    EscalateRatio,
+    Expiry,
+    FunctionGlob,
+    HostGlob,
+    Method,
+    MinHits,
+    MinRate,
+    Name,
+    OneOrMany,
+    PathGlob,
+    PathRegexText,
+    Reason,
+    RouteName,
+    SeverityName,
+    Status,
+    Tags,
+    TextGlob,
+    Waits,
+)
+from compassd.units import DurationNs, SizeBytes
 
 
 class _Strict(BaseModel):
@@ -143,20 +39,48 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Match(_Strict):
-    """Which requests a rule is about: every field given must match, by one of its values.
+class Conditions(_Strict):
+    """What is said of a request: every field given must match, by one of its values.
 
     Attributes:
         uri: Globs for the path; empty: any.
+        uri_regex: Regular expressions for the whole path; empty: any.
         method: Methods in upper case; empty: any.
         host: Globs for the host in lower case, without port; empty: any.
         status: Status codes, and classes of them as "2xx"; empty: any.
+        pool: Globs for the FPM pool; empty: any.
+        transaction: Globs for the route that the application named; empty: any.
+        tags: Globs for the values of tags, by their names; each must be there and match.
     """
 
     uri: OneOrMany[PathGlob] = ()
+    uri_regex: OneOrMany[PathRegexText] = ()
     method: OneOrMany[Method] = ()
     host: OneOrMany[HostGlob] = ()
     status: OneOrMany[Status] = ()
+    pool: OneOrMany[TextGlob] = ()
+    transaction: OneOrMany[TextGlob] = ()
+    tags: Tags = Field(default_factory=dict)
+
+
+class Exclusion(Conditions):
+    """What a match leaves out: at least one field, as without any it would leave out everything."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Exclusion:
+        if not self.model_fields_set:
+            raise ValueError("is empty, which would leave out every request; say which")
+        return self
+
+
+class Match(Conditions):
+    """Which requests a rule is about.
+
+    Attributes:
+        not_: None of these may match.
+    """
+
+    not_: OneOrMany[Exclusion] = Field(default=(), alias="not")
 
 
 class FunctionBudget(_Strict):
@@ -186,25 +110,54 @@ class Budget(_Strict):
         duration: Wall time, ns.
         cpu: CPU time, ns.
         memory: Peak memory, bytes.
+        waits: How often the request may wait, for whatever.
         function: Limits of functions, in the order of the file.
     """
 
     duration: DurationNs | None = None
     cpu: DurationNs | None = None
     memory: SizeBytes | None = None
+    waits: Waits | None = None
     function: OneOrMany[FunctionBudget] = ()
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> Budget:
         if not self.limits and not self.function:
-            raise ValueError("no limit; give at least one of duration, cpu, memory and function")
+            raise ValueError("no limit; give at least one of duration, cpu, memory, waits and function")
         return self
 
     @property
     def limits(self) -> dict[Metric, int]:
-        """The request's own limits that are set, in the metric's unit, in the order duration, cpu, memory."""
-        limits = {Metric.DURATION: self.duration, Metric.CPU: self.cpu, Metric.MEMORY: self.memory}
+        """The request's own limits that are set, in the metric's unit, in the order of the fields."""
+        limits = {
+            Metric.DURATION: self.duration,
+            Metric.CPU: self.cpu,
+            Metric.MEMORY: self.memory,
+            Metric.WAITS: self.waits,
+        }
         return {metric: limit for metric, limit in limits.items() if limit is not None}
+
+
+class RuleException(_Strict):
+    """Requests that a rule is about and that may exceed its budget all the same.
+
+    Attributes:
+        match: Which.
+        reason: Why, for people.
+        name: What to call it, None if it has no name.
+        expires: From when on it holds no longer, Unix time in ns; None: never.
+    """
+
+    match: Match
+    reason: Reason
+    name: Name | None = None
+    expires: Expiry | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> RuleException:
+        if not self.match.model_fields_set:
+            raise ValueError("match is empty, which would except every request; say which")
+        return self
 
 
 class Rule(_Strict):
@@ -215,14 +168,54 @@ class Rule(_Strict):
         match: Which requests it is about; the default is all of them.
         budget: What such a request may take.
         severity: How bad it is to exceed the budget.
+        escalate_ratio: From so many times a limit on it is one step worse; None: never.
         destinations: Names of those to tell, in order; None: every configured destination.
+        overrides: Names of rules that are not asked about what this one is about.
+        exceptions: Requests that may exceed the budget all the same.
+        min_hits: How many breaches within the time it takes until they are told.
+        min_rate: How many breaches per finished request within the time it takes, 0 to 1; None: any.
+        within: That time, ns; None: a minute.
     """
 
-    name: Annotated[str, BeforeValidator(_name)]
+    name: Name
     match: Match = Match()
     budget: Budget
-    severity: Annotated[Severity, BeforeValidator(_severity)] = Severity.WARNING
+    severity: SeverityName = Severity.WARNING
+    escalate_ratio: EscalateRatio | None = None
     destinations: OneOrMany[Destination] | None = None
+    overrides: OneOrMany[Name] = ()
+    exceptions: OneOrMany[RuleException] = Field(default=(), alias="exception")
+    min_hits: MinHits = 1
+    min_rate: MinRate | None = None
+    within: DurationNs | None = None
+
+    @model_validator(mode="after")
+    def _within_is_of_use(self) -> Rule:
+        if self.within is not None and not self.model_fields_set & {"min_hits", "min_rate"}:
+            raise ValueError(
+                "within is of no use without min_hits or min_rate; give one of them, or leave it out"
+            )
+        return self
+
+    @property
+    def gate(self) -> Gate:
+        """How many breaches it takes until they are told."""
+        within_ns = Gate().within_ns if self.within is None else self.within
+        return Gate(self.min_hits, within_ns, self.min_rate)
+
+
+class Route(_Strict):
+    """What to call the requests of some paths, where the application does not say.
+
+    Attributes:
+        match: Globs for the path.
+        name: The route, such as "/blog/{slug}".
+        host: Globs for the host in lower case, without port; empty: any.
+    """
+
+    match: OneOrMany[PathGlob]
+    name: RouteName
+    host: OneOrMany[HostGlob] = ()
 
 
 class RulesFile(_Strict):
@@ -230,6 +223,8 @@ class RulesFile(_Strict):
 
     Attributes:
         rule: The [[rule]] tables, in the order of the file.
+        route: The [[route]] tables, likewise; the first that is about a request names it.
     """
 
     rule: tuple[Rule, ...] = ()
+    route: tuple[Route, ...] = ()

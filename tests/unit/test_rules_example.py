@@ -67,6 +67,7 @@ SAMPLES = {
         replace(QUICK, uri="/admin/orders/export-2026.php", memory_peak=257 * MIB),
         replace(QUICK, uri="/admin/orders/export-2026.txt", memory_peak=257 * MIB),
     ),
+    "chatty": (replace(QUICK, uri="/reports/1"), replace(QUICK, uri="/reports/1")),
     "queries": (replace(QUICK, uri="/account/orders"), replace(QUICK, uri="/account/orders")),
     "payment": (replace(QUICK, uri="/pay"), replace(QUICK, uri="/pay")),
     "api": (
@@ -94,6 +95,7 @@ SAMPLES = {
 
 # What the requests of some did, likewise.
 TREES = {
+    "chatty": (spent("PDO::query", 10, waits=101), spent("PDO::query", 10, waits=100)),
     "queries": (spent("PDOStatement::execute", 10, waits=51), spent("PDOStatement::execute", 300, waits=50)),
     "payment": (spent("curl_exec", 1_001), spent("curl_exec", 1_000)),
 }

@@ -102,7 +102,7 @@ budget = {}
         '10:1: rule "checkout": unknown key "budgt"; did you mean "budget"?',
         '11:9: rule "checkout": match: "x" is not a table; write for example match = { uri = "/shop/**" }',
         '12:3: rule 3: missing key "name"',
-        "13:10: rule 3: budget: no limit; give at least one of duration, cpu, memory and function",
+        "13:10: rule 3: budget: no limit; give at least one of duration, cpu, memory, waits and function",
     ]
 
 
@@ -134,7 +134,7 @@ budget = {}
         ("match = []", '4:9: rule "a": match: a list is not a table; write for example match = {'),
         (
             "match.foo = 1",
-            '4:7: rule "a": match: unknown key "foo"; known: "host", "method", "status", "uri"',
+            '4:7: rule "a": match: unknown key "foo"; known: "host", "method", "not", "pool"',
         ),
         (
             "severity = 1",
@@ -173,7 +173,7 @@ def test_names_are_short_and_plain(tmp_path: Path, name: str, complaint: str) ->
         ('[rule]\nname = "a"\n', "1:2: a table is not a list of tables; write [[rule]] above the keys"),
         ("rule = 3", "1:8: 3 is not a list of tables; write [[rule]] above the keys"),
         ("rule = [3]", "1:9: rule 1: 3 is not a table; write [[rule]] above the keys"),
-        ('name = "a"', '1:1: unknown key "name"; known: "rule"'),
+        ('name = "a"', '1:1: unknown key "name"; known: "route", "rule"'),
         (
             '[[rule]]\nname="a"\n[[rule.budget]]\ncpu="1s"',
             '3:8: rule "a": budget: a list is not a table; write',
@@ -264,6 +264,7 @@ def test_functions_without_sampling_are_a_problem_of_every_rule_that_has_them(tm
         '[[rule]]\nname = "b"\nbudget = { cpu = "1s" }\n'
         '[[rule]]\nname = "c"\n[[rule.budget.function]]\nname = "g"\nwaits = 1.5\n'
         '[[rule]]\nname = "d"\nbudget = "x"\n'
+        '[[rule]]\nname = "e"\nbudget.waits = 9\n'
     )
     path = tmp_path / "rules.toml"
     path.write_text(text)
@@ -278,6 +279,8 @@ def test_functions_without_sampling_are_a_problem_of_every_rule_that_has_them(tm
         f'9:15: rule "c": {why}',
         '11:9: rule "c": budget.function.waits: 1.5 is not a number of waits; write for example 50',
         '14:10: rule "d": budget: "x" is not a table; write for example budget = { duration = "800ms" }',
+        '17:8: rule "e": '
+        + why.replace("budget.function", "budget.waits").replace("functions unmeasured", "waits unmeasured"),
     ]
     path.write_text(GOOD)
     assert load_rules(path, sampling=False).rules
