@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from compassd.redact import MASK, mask_tokens
 from compassd.request import Request, host_name
 from compassd.rules.glob import compile_glob
+from compassd.rules.model import Route
 from compassd.text import shorten
 
 OTHER = "<other>"
@@ -26,6 +28,8 @@ MAX_HOST = 253
 MAX_ROUTE = 200
 """Characters of a route."""
 
+# Twice what the kernel keeps of one.
+_MAX_PATH = 2_048
 _MAX_SEGMENTS = 12
 _MAX_SEGMENT = 64
 _MORE = "…"
@@ -54,21 +58,6 @@ _BROKEN, _BROKEN_LONG = 0.4, 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class RoutePattern:
-    """A name that the user gives to some paths.
-
-    Attributes:
-        name: The route.
-        uri: Globs for the path; one of them must match.
-        host: Globs for the host, in lower case; empty: any.
-    """
-
-    name: str
-    uri: tuple[str, ...]
-    host: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """What a request is counted under.
 
@@ -85,14 +74,14 @@ class RouteNamer:
     """Names places, and keeps their number bounded: the first ones keep their names as long as this lives.
 
     Args:
-        patterns: Names for paths; the first that matches wins.
+        patterns: The user's names for paths; the first that matches wins.
         max_hosts: How many hosts have names.
         max_routes: How many transactions, and how many paths besides, have names on each host.
     """
 
     def __init__(
         self,
-        patterns: Sequence[RoutePattern] = (),
+        patterns: Sequence[Route] = (),
         max_hosts: int = MAX_HOSTS,
         max_routes: int = MAX_ROUTES,
     ) -> None:
@@ -143,8 +132,11 @@ def route_of(path: str, *, cut: bool = False) -> str:
         path: The raw path.
         cut: Whether its end is missing.
     """
+    # As before a request is told, so that one that was captured has the route it had.
+    masked = mask_tokens(path[:_MAX_PATH])
+    cut = cut or len(path) > _MAX_PATH
     # One more than is shown.
-    segments = path.split("/", _MAX_SEGMENTS + 1)
+    segments = masked.split("/", _MAX_SEGMENTS + 1)
     whole = len(segments) <= _MAX_SEGMENTS
     shown = [_segment(segment) for segment in segments[:_MAX_SEGMENTS]]
     if not whole:
@@ -166,10 +158,10 @@ class _CompiledPattern:
     hosts: tuple[re.Pattern[str], ...]
 
     @classmethod
-    def of(cls, pattern: RoutePattern) -> _CompiledPattern:
+    def of(cls, pattern: Route) -> _CompiledPattern:
         return cls(
             pattern.name,
-            tuple(compile_glob(glob) for glob in pattern.uri),
+            tuple(compile_glob(glob) for glob in pattern.match),
             tuple(compile_glob(glob) for glob in pattern.host),
         )
 
@@ -196,7 +188,7 @@ def _segment(raw: str) -> str:
         return segment
     if _EMAIL.fullmatch(segment):
         return "{email}"
-    masked = _RUN.sub(_mask_run, _UUID.sub("{uuid}", segment))
+    masked = _RUN.sub(_mask_run, _UUID.sub("{uuid}", segment.replace(MASK, "{token}")))
     return _SEVERAL.sub("{n}", _PIECE.sub(_mask_piece, masked))
 
 

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compassd.routes import MAX_HOST, MAX_ROUTE, OTHER, Place, RouteNamer, RoutePattern, path_of, route_of
+from compassd.redact import mask_tokens
+from compassd.routes import MAX_HOST, MAX_ROUTE, OTHER, Place, RouteNamer, path_of, route_of
+from compassd.rules.model import Route
 from lab.breaches import make_request
 
 BASE62 = string.ascii_letters + string.digits
@@ -19,6 +21,10 @@ TOKENS = 5_000
 
 def _name(namer: RouteNamer, uri: str, **changes: Any) -> Place:  # noqa: ANN401 - any field of Request
     return namer.name(make_request(**{"transaction": "", "uri": uri, **changes}))
+
+
+def _route(name: str, *uri: str, **fields: str) -> Route:
+    return Route.model_validate({"name": name, "match": list(uri), **fields})
 
 
 @pytest.mark.parametrize(
@@ -93,6 +99,19 @@ def test_random_texts_are_masked(alphabet: str, length: int, missed: float) -> N
     assert len(shown) <= missed * TOKENS
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/reset/" + "aB3dE5fG7hI9jK1l" * 2,
+        "/reset/" + "aB3dE5fG7hI9jK1l" * 5 + "/now",
+        "/j/eyJ" + "aB3d" * 9 + ".x",
+    ],
+)
+def test_a_path_that_was_redacted_has_the_same_route(path: str) -> None:
+    assert mask_tokens(path) != path
+    assert route_of(mask_tokens(path)) == route_of(path)
+
+
 def test_what_was_cut_off_is_not_shown_by_halves() -> None:
     namer = RouteNamer()
     assert _name(namer, "/shop/4711/secr", uri_cut=True).route == "/shop/{n}/…"
@@ -108,16 +127,16 @@ def test_deep_and_long_paths_end_in_an_ellipsis() -> None:
 
 
 def test_the_name_that_php_gave_comes_first() -> None:
-    namer = RouteNamer([RoutePattern("all", ("/**",))])
+    namer = RouteNamer([_route("all", "/**")])
     assert _name(namer, "/cart", transaction="cart.show").route == "cart.show"
 
 
 def test_the_first_pattern_that_matches_names_the_route() -> None:
     namer = RouteNamer(
         [
-            RoutePattern("order of a customer", ("/orders/**", "/o/*"), ("*.customers.example",)),
-            RoutePattern("order", ("/orders/[0-9]*",)),
-            RoutePattern("never", ("/orders/**",), ("nobody.example",)),
+            _route("order of a customer", "/orders/**", "/o/*", host="*.customers.example"),
+            _route("order", "/orders/[0-9]*"),
+            _route("never", "/orders/**", host="nobody.example"),
         ]
     )
     assert _name(namer, "/orders/4711?x=1", host="shop.example").route == "order"
@@ -144,7 +163,7 @@ def test_hosts(header: str, host: str) -> None:
 
 
 def test_beyond_the_bounds_the_first_names_stay() -> None:
-    namer = RouteNamer([RoutePattern("named", ("/named",))], max_hosts=2, max_routes=3)
+    namer = RouteNamer([_route("named", "/named")], max_hosts=2, max_routes=3)
     for host in ("a", "b"):
         assert [_name(namer, f"/{page}", host=host).route for page in "uvwxyz"] == [
             *("/u", "/v", "/w"),
