@@ -11,7 +11,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from compassd import __version__
-from compassd.commands.arguments import add_capture, add_config, add_rules, duration, glob, positive
+from compassd.commands.arguments import (
+    add_capture,
+    add_config,
+    add_rules,
+    add_suggest,
+    duration,
+    glob,
+    positive,
+)
 from compassd.errors import CompassError
 
 
@@ -86,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     add_capture(
         commands.add_parser("capture", help="write every request that ends as JSON, to try rules out on them")
     )
+
+    add_suggest(commands.add_parser("suggest", help="print rules with budgets from a capture"))
 
     doctor = commands.add_parser("doctor", help="check whether alerts would flow, and say what to mend")
     add_config(doctor)

@@ -74,8 +74,12 @@ def request_document(captured: CapturedRequest) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def open_capture(source: str) -> Iterator[Iterator[CapturedRequest]]:
+def open_capture(source: str, *, breaches: bool = True) -> Iterator[Iterator[CapturedRequest]]:
     """Give the requests of a file, or with "-" of standard input.
+
+    Args:
+        source: The file.
+        breaches: Whether breaches will do; they say nothing of requests within their budget.
 
     Raises:
         CompassError: It cannot be read; while reading also InputError.
@@ -85,10 +89,10 @@ def open_capture(source: str) -> Iterator[Iterator[CapturedRequest]]:
     except OSError as error:
         raise CompassError(f"{source}: {error.strerror}", hint=_HINT) from error
     with file:
-        yield read_requests(file, "standard input" if source == "-" else source)
+        yield read_requests(file, "standard input" if source == "-" else source, breaches=breaches)
 
 
-def read_requests(file: BinaryIO, name: str) -> Iterator[CapturedRequest]:
+def read_requests(file: BinaryIO, name: str, *, breaches: bool = True) -> Iterator[CapturedRequest]:
     """Yield the requests of a capture, each once however many breaches there are of it.
 
     Breaches of requests that still ran are left out: the request is told again when it has ended.
@@ -96,9 +100,10 @@ def read_requests(file: BinaryIO, name: str) -> Iterator[CapturedRequest]:
     Args:
         file: JSON lines.
         name: Of the file, for errors.
+        breaches: Whether breaches will do.
 
     Raises:
-        InputError: A line is no request and no breach; the message says where.
+        InputError: A line is no request and no breach, or a breach will not do; the message says where.
     """
     seen: dict[tuple[object, ...], None] = {}
     for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
@@ -108,6 +113,11 @@ def read_requests(file: BinaryIO, name: str) -> Iterator[CapturedRequest]:
         if not line.strip():
             continue
         document = load_object(line.decode("utf-8-sig", "replace"), place)
+        if not breaches and document.get("type") == message.TYPE:
+            raise InputError(
+                f"{place} is a breach, which says nothing of requests within their budget",
+                hint="give what `compassd capture` writes",
+            )
         if document.get("state") == State.RUNNING:
             continue
         found = _parse(document, place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from pathlib import Path
 
 # Each command imports what it needs when it runs: only those that attach need bcc.
@@ -67,3 +68,22 @@ def _capture(options: argparse.Namespace) -> int:
 
     wanted = CaptureOptions(options.output, options.uri, options.count, options.duration)
     return capture(load_settings(options.config), wanted)
+
+
+def add_suggest(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `compassd suggest`."""
+    parser.add_argument("capture", metavar="CAPTURE", help='of `compassd capture`; "-" is standard input')
+    parser.add_argument(
+        "--min-requests",
+        type=positive,
+        default=20,
+        metavar="N",
+        help="of how many requests of a kind a rule can be made (default: 20)",
+    )
+    parser.set_defaults(command=_suggest)
+
+
+def _suggest(options: argparse.Namespace) -> int:
+    from compassd.commands.suggest import suggest  # noqa: PLC0415
+
+    return suggest(options.capture, options.min_requests, sys.stdout)
