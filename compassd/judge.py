@@ -14,14 +14,19 @@ from compassd.kernel.layout import decode_request
 from compassd.kernel.running import Snapshot
 from compassd.kernel.texts import decode_texts
 from compassd.kernel.tree import TreeReader
-from compassd.request import Request
-from compassd.rules.match import RuleSet, breaches
+from compassd.request import Request, host_name
+from compassd.rules.match import PlaceName, RuleSet, breaches
 from compassd.waits.prepared import name_prepared
 
 log = logging.getLogger(__name__)
 
 Key = tuple[int, int]
 """Process id and start (CLOCK_MONOTONIC, ns) of a request."""
+
+
+def plain_place(request: Request) -> tuple[str, str]:
+    """Return the host and the route of a request as it has them."""
+    return host_name(request.host), request.transaction or request.path
 
 
 @dataclass(slots=True)
@@ -33,12 +38,14 @@ class Judge:
         server: Name of this machine.
         destinations: Names of those to tell where a rule names none.
         reader: Reads call trees.
+        place: Names the host and the route that requests are counted under; may be replaced, too.
     """
 
     rules: RuleSet
     server: str
     destinations: Sequence[str]
     reader: TreeReader
+    place: PlaceName = plain_place
     _told: dict[Key, set[str]] = field(default_factory=dict)
     _gone: set[Key] = field(default_factory=set)
 
@@ -63,13 +70,10 @@ class Judge:
             self.server,
             self.destinations,
             lambda: read_call_tree(self.reader, parts, request),
-            even_within_budget=parts.died,
+            self.place,
+            State.DIED if parts.died else State.FINISHED,
         )
-        state = State.DIED if parts.died else State.FINISHED
-        return [
-            replace(breach, state=state, told_running=breach.rule in told, signal=record.signal)
-            for breach in found
-        ]
+        return [replace(breach, told_running=breach.rule in told, signal=record.signal) for breach in found]
 
     def running(self, request: Request, look: Callable[[], Snapshot]) -> list[Breach]:
         """Return the breaches of a request that still runs, each only the first time.
@@ -81,20 +85,16 @@ class Judge:
             look: Returns its call tree so far; called only if there is something to tell.
         """
         told = self._told.setdefault((request.pid, request.start_ns), set())
-        found = [
-            breach
-            for breach in breaches(self.rules, request, self.server, self.destinations, lambda: None)
-            if breach.rule not in told
-        ]
+        broken = breaches(
+            self.rules, request, self.server, self.destinations, lambda: None, self.place, State.RUNNING
+        )
+        found = [breach for breach in broken if breach.rule not in told]
         if not found:
             return []
         told.update(breach.rule for breach in found)
         snapshot = look()
         tree = read_call_tree(self.reader, snapshot, request)
-        return [
-            replace(breach, state=State.RUNNING, tree=tree, waiting_ns=snapshot.waiting_ns)
-            for breach in found
-        ]
+        return [replace(breach, tree=tree, waiting_ns=snapshot.waiting_ns) for breach in found]
 
     def forget_all_but(self, running: set[Key]) -> None:
         """Forget which breaches were told of requests that do not run any more, as their end was lost.

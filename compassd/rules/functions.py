@@ -21,12 +21,18 @@ class FunctionLimits:
 
     def excesses(self, tree: CallTree) -> Iterator[Excess]:
         """Yield the exceeded limits, the time before the waits."""
+        for metric, limit, actual in self.amounts(tree):
+            if actual is not None and actual > limit:
+                yield Excess(metric, limit, actual, self.budget.name)
+
+    def amounts(self, tree: CallTree | None) -> Iterator[tuple[Metric, int, int | None]]:
+        """Yield each limit with what the request took of it, the time before the waits."""
         budget = self.budget
-        totals = tree.inside(lambda name: self.name.match(name) is not None)
-        if budget.time is not None and totals.all_ns > budget.time:
-            yield Excess(Metric.FUNCTION_TIME, budget.time, totals.all_ns, budget.name)
-        if budget.waits is not None and totals.waits > budget.waits:
-            yield Excess(Metric.FUNCTION_WAITS, budget.waits, totals.waits, budget.name)
+        totals = tree.inside(lambda name: self.name.match(name) is not None) if tree else None
+        if budget.time is not None:
+            yield Metric.FUNCTION_TIME, budget.time, totals.all_ns if totals else None
+        if budget.waits is not None:
+            yield Metric.FUNCTION_WAITS, budget.waits, totals.waits if totals else None
 
 
 def compile_budget(budget: FunctionBudget) -> FunctionLimits:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from compassd.breach import Breach, Excess, Metric, breach_id
-from compassd.calltree import CallTree
-from compassd.request import Request, host_name
-from compassd.rules.functions import FunctionLimits, compile_budget
-from compassd.rules.glob import compile_glob
+from compassd.breach import Breach, Excess, Metric, Severity, State, breach_id
+from compassd.request import Request
+from compassd.rules.compiled import CompiledRule, Tree, compile_rule
+from compassd.rules.index import RuleIndex
 from compassd.rules.model import Route, Rule
+from compassd.rules.subject import Subject, subject_of
 
-_PATH_END = re.compile(r"[?#]")
-
-Tree = Callable[[], CallTree | None]
-"""Gives a request's call tree, None if there is none. To decode one takes time, and most rules need none."""
+PlaceName = Callable[[Request], tuple[str, str]]
+"""Gives the host and the route that a request is counted under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,59 +37,18 @@ class Floors:
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
-    """What rules look at, worked out once for a request."""
+class Broken:
+    """A rule that a request has broken.
 
-    path: str
-    method: str
-    host: str
-    status: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _CompiledRule:
-    """A rule in the form it is evaluated in; what is empty matches everything."""
+    Attributes:
+        rule: The rule.
+        severity: How bad that is.
+        excesses: The exceeded limits, in the order of the fields of Budget.
+    """
 
     rule: Rule
-    limits: tuple[tuple[Metric, int], ...]
-    waits: int | None
-    functions: tuple[FunctionLimits, ...]
-    paths: tuple[re.Pattern[str], ...]
-    methods: frozenset[str]
-    hosts: tuple[re.Pattern[str], ...]
-    statuses: frozenset[int]
-
-    def excesses(self, actual: dict[Metric, int | None]) -> tuple[Excess, ...]:
-        """Return the exceeded limits of the request itself; what is unknown exceeds none."""
-        found = []
-        for metric, budget in self.limits:
-            value = actual[metric]
-            if value is not None and value > budget:
-                found.append(Excess(metric, budget, value))
-        return tuple(found)
-
-    @property
-    def needs_tree(self) -> bool:
-        """Whether there are limits on what is in the call tree."""
-        return self.waits is not None or bool(self.functions)
-
-    def tree_excesses(self, tree: Tree) -> tuple[Excess, ...]:
-        """Return the exceeded limits on what is in the call tree; without one there are none."""
-        found = tree() if self.needs_tree else None
-        if found is None:
-            return ()
-        waits = found.attributed().waits
-        own = () if self.waits is None or waits <= self.waits else (Excess(Metric.WAITS, self.waits, waits),)
-        return own + tuple(excess for limits in self.functions for excess in limits.excesses(found))
-
-    def matches(self, subject: _Subject) -> bool:
-        # The cheap ones first.
-        return (
-            (not self.methods or subject.method in self.methods)
-            and (not self.statuses or subject.status in self.statuses)
-            and (not self.hosts or any(host.match(subject.host) for host in self.hosts))
-            and (not self.paths or any(path.match(subject.path) for path in self.paths))
-        )
+    severity: Severity
+    excesses: tuple[Excess, ...]
 
 
 @dataclass(frozen=True)
@@ -102,44 +58,57 @@ class RuleSet:
     Attributes:
         rules: In the order of the file, names unique.
         routes: What to call requests, in the order of the file.
+        compiled: The rules in the form they are evaluated in, in the same order.
     """
 
     rules: tuple[Rule, ...]
     routes: tuple[Route, ...] = ()
-    _compiled: tuple[_CompiledRule, ...] = field(init=False, repr=False, compare=False)
+    compiled: tuple[CompiledRule, ...] = field(init=False, repr=False, compare=False)
+    _index: RuleIndex = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compile the rules."""
-        object.__setattr__(self, "_compiled", tuple(_compile(rule) for rule in self.rules))
+        overriding: dict[str, set[str]] = {}
+        for rule in self.rules:
+            for name in rule.overrides:
+                overriding.setdefault(name, set()).add(rule.name)
+        compiled = tuple(compile_rule(rule, frozenset(overriding.get(rule.name, ()))) for rule in self.rules)
+        object.__setattr__(self, "compiled", compiled)
+        object.__setattr__(self, "_index", RuleIndex([rule.match for rule in self.rules]))
 
-    def evaluate(
-        self, request: Request, tree: Tree, *, even_within_budget: bool = False
-    ) -> list[tuple[Rule, tuple[Excess, ...]]]:
-        """Return the rules that match the request and are exceeded by it, in the order of the file.
+    def evaluate(self, request: Request, tree: Tree, state: State = State.FINISHED) -> list[Broken]:
+        """Return the rules that the request breaks, in the order of the file.
 
-        With each come its exceeded limits, at least one, in the order of the fields of Budget. A
-        late request has no CPU time: it exceeds no cpu limit.
+        A late request has no CPU time: it exceeds no cpu limit. One whose worker died breaks every rule that
+        is about it, also without an exceeded limit. One that still runs breaks no rule of which is known only
+        at its end whether it is to be asked, and exceeds no limit on what is in the call tree.
 
         Args:
             request: A request.
             tree: Asked for by each matching rule that has budgets of waits or functions.
-            even_within_budget: Return every rule that matches, also without an exceeded limit.
+            state: What has become of the request.
         """
-        subject = _subject(request)
-        actual: dict[Metric, int | None] = {
-            Metric.DURATION: request.duration_ns,
-            Metric.CPU: request.cpu_ns,
-            Metric.MEMORY: request.memory_peak,
-        }
+        subject = subject_of(request, state)
+        actual = amounts(request)
+        candidates = self.candidates(subject)
         broken = []
-        for candidate in self._candidates(subject):
+        for candidate in candidates:
             excesses = candidate.excesses(actual)
             # Comparing three numbers is cheaper than matching a path, and that is cheaper than a tree.
-            if (excesses or candidate.needs_tree or even_within_budget) and candidate.matches(subject):
-                excesses += candidate.tree_excesses(tree)
-                if excesses or even_within_budget:
-                    broken.append((candidate.rule, excesses))
+            needs_tree = candidate.needs_tree and state is not State.RUNNING
+            if not (excesses or needs_tree or state is State.DIED):
+                continue
+            if not candidate.match.matches(subject) or _is_excused(candidate, candidates, subject):
+                continue
+            if needs_tree:
+                excesses += candidate.tree_excesses(tree())
+            if excesses or state is State.DIED:
+                broken.append(Broken(candidate.rule, candidate.severity(excesses), excesses))
         return broken
+
+    def candidates(self, subject: Subject) -> list[CompiledRule]:
+        """Return the rules that may be about a request, in the order of the file: too many, never too few."""
+        return [self.compiled[number] for number in self._index.lookup(subject)]
 
     def floors(self) -> Floors:
         """Return the smallest budget of each metric over all rules."""
@@ -152,13 +121,32 @@ class RuleSet:
             waits=_smallest([*(b.waits for b in budgets), *(f.waits for f in functions)]),
         )
 
-    def _candidates(self, _subject: _Subject) -> Iterable[_CompiledRule]:
-        """Return the rules that may match, in the order of the file.
 
-        The place for an index, by method, host or the literal beginning of the path: it may return too many
-        rules, as evaluate() asks each of them, but never too few.
-        """
-        return self._compiled
+def amounts(request: Request) -> dict[Metric, int | None]:
+    """Return what a request took of what is known without its call tree."""
+    return {
+        Metric.DURATION: request.duration_ns,
+        Metric.CPU: request.cpu_ns,
+        Metric.MEMORY: request.memory_peak,
+    }
+
+
+def overriders(
+    rule: CompiledRule, candidates: Iterable[CompiledRule], subject: Subject, *, unknown: bool
+) -> list[str]:
+    """Return the names of the rules that are asked instead of one that is about the request.
+
+    Args:
+        rule: The rule.
+        candidates: All rules that may be about the request.
+        subject: The request.
+        unknown: The answer of a match that depends on what is not known yet.
+    """
+    return [
+        other.rule.name
+        for other in candidates
+        if other.rule.name in rule.overridden_by and other.match.matches(subject, unknown=unknown)
+    ]
 
 
 def breaches(  # noqa: PLR0913 - the rules, the request, and what a breach says besides
@@ -167,8 +155,8 @@ def breaches(  # noqa: PLR0913 - the rules, the request, and what a breach says 
     server: str,
     default_destinations: Sequence[str],
     tree: Tree,
-    *,
-    even_within_budget: bool = False,
+    place: PlaceName,
+    state: State = State.FINISHED,
 ) -> list[Breach]:
     """Return a breach for every rule that the request breaks, in the order of the file.
 
@@ -178,55 +166,41 @@ def breaches(  # noqa: PLR0913 - the rules, the request, and what a breach says 
         server: Name of this machine.
         default_destinations: Names of those to tell where a rule names none.
         tree: Where the request's time went; asked once if a rule needs it or is broken, otherwise never.
-        even_within_budget: Return a breach for every rule that is about the request.
+        place: What the request is counted under; asked once if a rule is broken, otherwise never.
+        state: What has become of the request.
     """
     tree = cache(tree)
+    broken = ruleset.evaluate(request, tree, state)
+    if not broken:
+        return []
+    host, route = place(request)
     return [
         Breach(
-            id=breach_id(server, request, rule.name),
-            rule=rule.name,
-            severity=rule.severity,
-            destinations=tuple(default_destinations) if rule.destinations is None else rule.destinations,
+            id=breach_id(server, request, each.rule.name),
+            rule=each.rule.name,
+            severity=each.severity,
+            destinations=(
+                tuple(default_destinations) if each.rule.destinations is None else each.rule.destinations
+            ),
             server=server,
             request=request,
-            excesses=excesses,
+            excesses=each.excesses,
             tree=tree(),
+            state=state,
+            host=host,
+            route=route,
+            gate=each.rule.gate,
         )
-        for rule, excesses in ruleset.evaluate(request, tree, even_within_budget=even_within_budget)
+        for each in broken
     ]
 
 
-def _compile(rule: Rule) -> _CompiledRule:
-    return _CompiledRule(
-        rule=rule,
-        limits=tuple(
-            (metric, limit) for metric, limit in rule.budget.limits.items() if metric is not Metric.WAITS
-        ),
-        waits=rule.budget.waits,
-        functions=tuple(compile_budget(budget) for budget in rule.budget.function),
-        paths=tuple(compile_glob(glob) for glob in rule.match.uri),
-        methods=frozenset(rule.match.method),
-        hosts=tuple(compile_glob(glob) for glob in rule.match.host),
-        statuses=frozenset(code for status in rule.match.status for code in _codes(status)),
-    )
+def _is_excused(rule: CompiledRule, candidates: Iterable[CompiledRule], subject: Subject) -> bool:
+    """Return whether a rule that is about a request is not asked, or may turn out not to be."""
+    if rule.excepted(subject, unknown=True):
+        return True
+    return bool(rule.overridden_by) and bool(overriders(rule, candidates, subject, unknown=True))
 
 
 def _smallest(limits: Iterable[int | None]) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
-
-
-def _codes(status: int | str) -> Iterable[int]:
-    """Return the status codes that 404 or "4xx" stands for."""
-    if isinstance(status, int):
-        return (status,)
-    first = int(status[0]) * 100
-    return range(first, first + 100)
-
-
-def _subject(request: Request) -> _Subject:
-    return _Subject(
-        path=_PATH_END.split(request.uri, maxsplit=1)[0],
-        method=request.method.upper(),
-        host=host_name(request.host),
-        status=request.status,
-    )

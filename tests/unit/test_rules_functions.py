@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from compassd.breach import Excess, Metric
 from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Totals
+from compassd.judge import plain_place
 from compassd.rules.function_glob import compile_function_glob
 from compassd.rules.match import Floors, RuleSet, breaches
 from compassd.rules.model import Rule
@@ -47,7 +48,7 @@ def _rule(*functions: dict[str, object], **fields: object) -> Rule:
 
 def _excesses(*functions: dict[str, object], tree: CallTree | None = TREE) -> list[Excess]:
     broken = RuleSet((_rule(*functions),)).evaluate(REQUEST, lambda: tree)
-    return [excess for _, excesses in broken for excess in excesses]
+    return [excess for each in broken for excess in each.excesses]
 
 
 class Trees:
@@ -102,8 +103,8 @@ def test_functions_come_in_the_order_of_the_rule_after_the_requests_own_limits()
         "memory": "1B",
     }
     rule = Rule.model_validate({"name": "r", "budget": budget})
-    ((_, excesses),) = RuleSet((rule,)).evaluate(REQUEST, lambda: TREE)
-    assert [(excess.metric, excess.function) for excess in excesses] == [
+    (broken,) = RuleSet((rule,)).evaluate(REQUEST, lambda: TREE)
+    assert [(excess.metric, excess.function) for excess in broken.excesses] == [
         (Metric.MEMORY, ""),
         (Metric.FUNCTION_WAITS, "usleep"),
         (Metric.FUNCTION_TIME, "PDO::*"),
@@ -138,7 +139,7 @@ def test_the_tree_is_asked_for_once_and_only_if_it_is_needed(
     rules: tuple[Rule, ...], asked: int, broken: list[str]
 ) -> None:
     trees = Trees()
-    found = breaches(RuleSet(rules), REQUEST, "web1", ["journal"], trees)
+    found = breaches(RuleSet(rules), REQUEST, "web1", ["journal"], trees, plain_place)
     assert [breach.rule for breach in found] == broken
     assert all(breach.tree is TREE for breach in found)
     assert trees.asked == asked
@@ -146,7 +147,7 @@ def test_the_tree_is_asked_for_once_and_only_if_it_is_needed(
 
 def test_a_tree_that_is_missing_is_asked_for_once_too() -> None:
     trees = Trees(None)
-    (breach,) = breaches(RuleSet((FUNCTION, SLOW, WITHIN)), REQUEST, "web1", [], trees)
+    (breach,) = breaches(RuleSet((FUNCTION, SLOW, WITHIN)), REQUEST, "web1", [], trees, plain_place)
     assert (breach.rule, breach.tree, trees.asked) == ("slow", None, 1)
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from compassd.breach import Excess, Metric, Severity, breach_id
 from compassd.request import Request
-from compassd.rules.match import Floors, RuleSet, breaches
+from compassd.rules.match import Broken, Floors, RuleSet, breaches
 from compassd.rules.model import Budget, Rule
 
 MS = 1_000_000
@@ -36,6 +36,10 @@ def rule(name: str = "r", **fields: object) -> Rule:
 
 def no_tree() -> None:
     pass
+
+
+def place(request: Request) -> tuple[str, str]:
+    return request.host, f"route of {request.path}"
 
 
 def hits(match: dict[str, object], request: Request) -> bool:
@@ -121,34 +125,34 @@ def test_a_limit_is_exceeded_by_what_is_greater_only() -> None:
     rules = RuleSet((rule(budget={"duration": "900ms"}),))
     assert rules.evaluate(REQUEST, no_tree) == []
     assert rules.evaluate(replace(REQUEST, duration_ns=900 * MS + 1), no_tree) == [
-        (rules.rules[0], (Excess(Metric.DURATION, 900 * MS, 900 * MS + 1),))
+        Broken(rules.rules[0], Severity.WARNING, (Excess(Metric.DURATION, 900 * MS, 900 * MS + 1),))
     ]
 
 
 def test_the_excesses_come_in_a_fixed_order_and_only_those() -> None:
     budget = {"memory": "16MiB", "cpu": "300ms", "duration": "800ms"}
-    ((_, excesses),) = RuleSet((rule(budget=budget),)).evaluate(REQUEST, no_tree)
-    assert excesses == (
+    (broken,) = RuleSet((rule(budget=budget),)).evaluate(REQUEST, no_tree)
+    assert broken.excesses == (
         Excess(Metric.DURATION, 800 * MS, 900 * MS),
         Excess(Metric.CPU, 300 * MS, 400 * MS),
         Excess(Metric.MEMORY, 16 * MIB, 32 * MIB),
     )
-    ((_, excesses),) = RuleSet((rule(budget=budget | {"cpu": "1s"}),)).evaluate(REQUEST, no_tree)
-    assert [excess.metric for excess in excesses] == [Metric.DURATION, Metric.MEMORY]
+    (broken,) = RuleSet((rule(budget=budget | {"cpu": "1s"}),)).evaluate(REQUEST, no_tree)
+    assert [excess.metric for excess in broken.excesses] == [Metric.DURATION, Metric.MEMORY]
 
 
 def test_without_cpu_time_no_cpu_limit_is_exceeded() -> None:
     late = replace(REQUEST, cpu_ns=None)
     assert RuleSet((rule(budget={"cpu": "1ns"}),)).evaluate(late, no_tree) == []
-    ((_, excesses),) = RuleSet((rule(budget={"cpu": "1ns", "memory": "1B"}),)).evaluate(late, no_tree)
-    assert [excess.metric for excess in excesses] == [Metric.MEMORY]
+    (broken,) = RuleSet((rule(budget={"cpu": "1ns", "memory": "1B"}),)).evaluate(late, no_tree)
+    assert [excess.metric for excess in broken.excesses] == [Metric.MEMORY]
 
 
 def test_the_rules_that_are_broken_come_in_the_order_of_the_file() -> None:
     rules = RuleSet(
         (rule("c"), rule("not", match={"uri": "/blog"}), rule("a"), rule("over", budget={"cpu": "1h"}))
     )
-    assert [broken.name for broken, _ in rules.evaluate(REQUEST, no_tree)] == ["c", "a"]
+    assert [broken.rule.name for broken in rules.evaluate(REQUEST, no_tree)] == ["c", "a"]
 
 
 AMOUNTS = st.none() | st.integers(1, 9)
@@ -193,7 +197,7 @@ def test_breaches_carry_what_the_rule_says() -> None:
     rules = RuleSet(
         (rule("a", severity="critical", destinations=["x", "w"]), rule("b", budget={"memory": "1MiB"}))
     )
-    first, second = breaches(rules, REQUEST, "web1", ["journal", "slack"], no_tree)
+    first, second = breaches(rules, REQUEST, "web1", ["journal", "slack"], no_tree, place)
     assert (first.rule, first.severity, first.destinations) == ("a", Severity.CRITICAL, ("x", "w"))
     assert (second.rule, second.severity, second.destinations) == (
         "b",
@@ -203,7 +207,8 @@ def test_breaches_carry_what_the_rule_says() -> None:
     assert second.excesses == (Excess(Metric.MEMORY, MIB, 32 * MIB),)
     assert [first.id, second.id] == [breach_id("web1", REQUEST, "a"), breach_id("web1", REQUEST, "b")]
     assert (first.server, first.request) == ("web1", REQUEST)
-    assert breaches(rules, replace(REQUEST, duration_ns=0, memory_peak=0), "web1", [], no_tree) == []
+    assert (first.host, first.route) == ("shop.example.com", "route of /shop/cart")
+    assert breaches(rules, replace(REQUEST, duration_ns=0, memory_peak=0), "web1", [], no_tree, place) == []
 
 
 def test_rule_sets_with_the_same_rules_are_equal_and_cannot_change() -> None:
