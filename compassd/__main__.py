@@ -11,15 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from compassd import __version__
-from compassd.commands.arguments import (
-    add_capture,
-    add_config,
-    add_rules,
-    add_suggest,
-    duration,
-    glob,
-    positive,
-)
+from compassd.commands.arguments import add_config, add_rules, duration, glob, positive
+from compassd.commands.trial_arguments import add_trial_commands
 from compassd.errors import CompassError
 
 
@@ -91,11 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_show(commands.add_parser("show", help="show a breach from its JSON: a call tree, or a flame graph"))
 
-    add_capture(
-        commands.add_parser("capture", help="write every request that ends as JSON, to try rules out on them")
-    )
-
-    add_suggest(commands.add_parser("suggest", help="print rules with budgets from a capture"))
+    add_trial_commands(commands)
 
     doctor = commands.add_parser("doctor", help="check whether alerts would flow, and say what to mend")
     add_config(doctor)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from compassd.redact import MASK, mask_tokens
@@ -57,8 +58,7 @@ _SHORTEST, _LONG = 8, 16
 _BROKEN, _BROKEN_LONG = 0.4, 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What a request is counted under.
 
     Attributes:
