@@ -1,0 +1,208 @@
+"""How many messages a destination may get, and what becomes of what exceeds that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from compassd.incidents.exemplars import rank
+from compassd.incidents.incident import Incident
+from compassd.incidents.key import digest_id, message_id
+from compassd.notice import (
+    MAX_DIGEST_LINES,
+    DigestLine,
+    DigestNotice,
+    DigestReason,
+    Figures,
+    Happening,
+    IncidentNotice,
+    Message,
+)
+from compassd.settings import IncidentSettings
+
+
+@dataclass(slots=True)
+class Ceiling:
+    """When a destination got its last messages.
+
+    However an interval is laid, no more than max_messages are in it. After a digest there is none for an
+    interval.
+
+    Attributes:
+        used: When the messages of the last interval were, Unix time in ns, oldest first.
+        silent_until: Before this there is none, Unix time in ns.
+    """
+
+    used: list[int] = field(default_factory=list)
+    silent_until: int = 0
+
+    def left(self, settings: IncidentSettings, now: int) -> int:
+        """Return how many messages there may be now."""
+        if now < self.silent_until:
+            return 0
+        recent = sum(time > now - settings.interval for time in self.used)
+        return max(0, settings.max_messages - recent)
+
+    def free_at(self, settings: IncidentSettings, messages: int) -> int:
+        """Return from when on there may be so many messages, Unix time in ns.
+
+        Args:
+            settings: How many there may be in an interval.
+            messages: At least 1, at most settings.max_messages.
+        """
+        # So many of the last ones may still be in the interval.
+        others = settings.max_messages - messages + 1
+        if len(self.used) < others:
+            return self.silent_until
+        return max(self.silent_until, self.used[-others] + settings.interval)
+
+    def use(self, settings: IncidentSettings, now: int, *, digest: bool) -> None:
+        """Take note of a message."""
+        self.used = [time for time in self.used if time > now - settings.interval]
+        self.used.append(now)
+        if digest:
+            self.silent_until = now + settings.interval
+
+    def not_after(self, settings: IncidentSettings, now: int) -> None:
+        """Move messages out of the future, where they are when somebody has set the clock back."""
+        self.used = [min(time, now) for time in self.used]
+        self.silent_until = min(self.silent_until, now + settings.interval)
+
+
+@dataclass(slots=True)
+class Item:
+    """An incident that a destination is to be told of, worked out once."""
+
+    incident: Incident
+    happening: Happening
+    figures: Figures
+    since: int
+    message_id: str
+
+    def notice(self, server: str) -> IncidentNotice:
+        """Return what is told if it is told alone."""
+        state = self.incident.state
+        return IncidentNotice(
+            happening=self.happening,
+            incident_id=state.id,
+            key=state.key,
+            server=server,
+            severity=state.severity,
+            figures=self.figures,
+            exemplars=tuple(self.incident.exemplars),
+        )
+
+    def line(self) -> DigestLine:
+        """Return what is told of it in a digest."""
+        state = self.incident.state
+        return DigestLine(
+            happening=self.happening,
+            incident_id=state.id,
+            key=state.key,
+            severity=state.severity,
+            figures=self.figures,
+        )
+
+
+@dataclass(slots=True)
+class Queue:
+    """What a destination is to be told as soon as it may.
+
+    Attributes:
+        name: Of the destination.
+        ceiling: How much that may be.
+        waiting: Incidents, by id.
+        since: When the first of them came to wait, Unix time in ns.
+    """
+
+    name: str
+    ceiling: Ceiling = field(default_factory=Ceiling)
+    waiting: dict[str, Incident] = field(default_factory=dict)
+    since: int = 0
+
+    def add(self, incident: Incident, now: int) -> None:
+        """Let an incident wait that does not yet."""
+        if not self.waiting:
+            self.since = now
+        self.waiting[incident.state.id] = incident
+        incident.waiting.add(self.name)
+
+    def ready_at(self, settings: IncidentSettings, now: int) -> int | None:
+        """Return when take() may have something, Unix time in ns; None: not before something is added."""
+        if not self.waiting:
+            return None
+        left = self.ceiling.left(settings, now)
+        if left == 0:
+            return self.ceiling.free_at(settings, 1)
+        if left == 1:
+            return min(self.since + settings.coalesce, self.ceiling.free_at(settings, 2))
+        return now
+
+    def take(self, settings: IncidentSettings, server: str, now: int) -> tuple[list[Message], list[Incident]]:
+        """Return the messages for now, and the incidents that are told with them.
+
+        The last message of an interval waits for what comes with it within settings.coalesce: it may be the
+        digest of a storm that has only begun.
+        """
+        left = self.ceiling.left(settings, now)
+        singles = min(len(self.waiting), left - 1)
+        is_last = left > 0 and len(self.waiting) > singles and now >= self.since + settings.coalesce
+        if singles <= 0 and not is_last:
+            return [], []
+        items = sorted(map(self._item, self.waiting.values()), key=_urgency)
+        if is_last and len(items) == left:
+            singles, is_last = left, False
+        messages = [
+            self._message(item.message_id, item.notice(server), settings, now) for item in items[:singles]
+        ]
+        if is_last:
+            rest = items[singles:]
+            identity = digest_id(item.message_id for item in rest)
+            messages.append(self._message(identity, digest(rest, server, now), settings, now))
+        else:
+            items = items[:singles]
+        told = [item.incident for item in items]
+        for incident in told:
+            del self.waiting[incident.state.id]
+            incident.told(self.name, now)
+        return messages, told
+
+    def _item(self, incident: Incident) -> Item:
+        listener = incident.state.listeners[self.name]
+        return Item(
+            incident=incident,
+            happening=incident.happening(listener),
+            figures=incident.figures(listener),
+            since=listener.untold_since if listener.untold else incident.state.last_at,
+            message_id=message_id(incident.state.id, self.name, listener.messages),
+        )
+
+    def _message(
+        self, identity: str, notice: IncidentNotice | DigestNotice, settings: IncidentSettings, now: int
+    ) -> Message:
+        self.ceiling.use(settings, now, digest=isinstance(notice, DigestNotice))
+        return Message(id=identity, destination=self.name, created_at=now, notice=notice)
+
+
+def digest(items: Sequence[Item], server: str, now: int) -> DigestNotice:
+    """Return the one notice of many incidents, told because there were too many messages."""
+    lines = sorted((item.line() for item in items), key=_badness)
+    return DigestNotice(
+        reason=DigestReason.STORM,
+        server=server,
+        since=min(item.since for item in items),
+        until=now,
+        incidents=len(lines),
+        new_hits=sum(line.figures.new_hits for line in lines),
+        severity=lines[0].severity,
+        lines=tuple(lines[:MAX_DIGEST_LINES]),
+    )
+
+
+def _urgency(item: Item) -> tuple[bool, int, int, str]:
+    """Sort first what is worth a message of its own: that something is over can wait."""
+    return item.happening is Happening.CLOSED, *_badness(item.line())
+
+
+def _badness(line: DigestLine) -> tuple[int, int, str]:
+    return -rank(line.severity), -line.figures.new_hits, line.incident_id
