@@ -62,14 +62,14 @@ def document(breach: Breach) -> dict[str, Any]:
         "type": TYPE,
         "version": VERSION,
         "id": breach.id,
-        "timestamp": _rfc3339(breach.request.started_at + breach.request.duration_ns),
+        "timestamp": rfc3339(breach.request.started_at + breach.request.duration_ns),
         "rule": breach.rule,
         "severity": str(breach.severity),
         "state": str(breach.state),
         "told_running": breach.told_running,
         "signal": signal_name(breach.signal) or None,
         "summary": summary(breach),
-        "exceeded": [_exceeded(excess) for excess in breach.excesses],
+        "exceeded": [exceeded(excess) for excess in breach.excesses],
         "request": request_facts(breach.request),
         "attributes": attributes(breach.request, breach.server),
         "last_seen": last_seen_document(seen, breach.waiting_ns) if seen else None,
@@ -84,7 +84,7 @@ def request_facts(request: Request) -> dict[str, Any]:
     """Return what OpenTelemetry has no attribute for."""
     return {
         "id": request.id,
-        "started_at": _rfc3339(request.started_at),
+        "started_at": rfc3339(request.started_at),
         "duration_ns": request.duration_ns,
         "cpu_ns": request.cpu_ns,
         "memory_peak_bytes": request.memory_peak,
@@ -199,7 +199,8 @@ def amount_text(metric: Metric, amount: int) -> str:
             return format_duration(amount)
 
 
-def _exceeded(excess: Excess) -> dict[str, str | int]:
+def exceeded(excess: Excess) -> dict[str, str | int]:
+    """Return an exceeded limit as JSON, the unit in the names."""
     unit = _UNITS[excess.metric]
     return {
         "metric": str(excess.metric),
@@ -221,7 +222,7 @@ def _server(host: str) -> dict[str, str | int]:
     return {**address, "server.port": port} if port else {**address}
 
 
-def _rfc3339(unix_ns: int) -> str:
+def rfc3339(unix_ns: int) -> str:
     """Return Unix time in ns as RFC 3339, UTC, to the microsecond."""
     moment = _EPOCH + timedelta(microseconds=unix_ns // 1_000)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

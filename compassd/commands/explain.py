@@ -34,7 +34,7 @@ def explain(
     Raises:
         CompassError: The rules or the capture cannot be used.
     """
-    ruleset = rules_to_try(config, rules)
+    ruleset = rules_to_try(config, rules).ruleset
     if only and only not in {rule.name for rule in ruleset.rules}:
         raise CompassError(f"there is no rule {quoted(only)}", hint="give --only the name of a rule")
     if isinstance(what, CapturedRequest):

@@ -23,6 +23,7 @@ def add_trial_commands(commands: Commands) -> None:
     )
     _add_suggest(commands.add_parser("suggest", help="print rules with budgets from a capture"))
     _add_explain(commands.add_parser("explain", help="say why each rule tells a request, or does not"))
+    _add_replay(commands.add_parser("replay", help="say what rules would have told of a capture"))
 
 
 def _add_capture(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +63,31 @@ def _suggest(options: argparse.Namespace) -> int:
     return suggest(options.capture, options.min_requests, sys.stdout)
 
 
+_CAPTURE = 'of `compassd capture`, or breaches as JSON lines; "-" is standard input'
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    add_rules(parser)
+    parser.add_argument("capture", metavar="CAPTURE", help=_CAPTURE)
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="rules to compare with: what is new, gone or of another severity",
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON object instead of text")
+    parser.set_defaults(command=_replay)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from compassd.commands.replay import replay  # noqa: PLC0415
+
+    return replay(
+        options.config, options.rules, options.against, options.capture, sys.stdout, as_json=options.json
+    )
+
+
 def _add_explain(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     add_rules(parser)
@@ -69,7 +95,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
         "capture",
         nargs="?",
         metavar="CAPTURE",
-        help='of `compassd capture`, or breaches as JSON lines; "-" is standard input',
+        help=_CAPTURE,
     )
     parser.add_argument(
         "--only", default="", metavar="RULE", help="what this rule says (default: every rule)"

@@ -1,15 +1,35 @@
-"""The rules that the commands try out."""
+"""The rules and settings that the commands try out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from compassd.rules.load import load_rules
 from compassd.rules.match import RuleSet
-from compassd.settings import load_settings
+from compassd.settings import IncidentSettings, load_settings
+
+EVERY_DESTINATION = ("every destination",)
+"""Stands for those of the settings where there are none."""
 
 
-def rules_to_try(config: Path | None, rules: Path | None) -> RuleSet:
+@dataclass(frozen=True, slots=True)
+class TrialRules:
+    """What is tried out.
+
+    Attributes:
+        ruleset: The rules.
+        incidents: How breaches become incidents.
+        destinations: Whom to tell where a rule does not say.
+    """
+
+    ruleset: RuleSet
+    incidents: IncidentSettings
+    destinations: Sequence[str]
+
+
+def rules_to_try(config: Path | None, rules: Path | None) -> TrialRules:
     """Return the rules in a file, or those that the settings name.
 
     A file of rules stands for itself: only with settings is it asked whether its destinations exist, as rules
@@ -19,6 +39,7 @@ def rules_to_try(config: Path | None, rules: Path | None) -> RuleSet:
         ConfigurationError: They cannot be used.
     """
     if rules is not None and config is None:
-        return load_rules(rules)
+        return TrialRules(load_rules(rules), IncidentSettings(), EVERY_DESTINATION)
     settings = load_settings(config)
-    return load_rules(rules or settings.rules, settings.destinations, sampling=settings.sampling)
+    ruleset = load_rules(rules or settings.rules, settings.destinations, sampling=settings.sampling)
+    return TrialRules(ruleset, settings.incidents, tuple(settings.destinations))
