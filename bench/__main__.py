@@ -17,6 +17,7 @@ from bench.many_workers import measure_many_workers
 from bench.paired import measure_overhead
 from bench.ping_pong import measure_switch_cost
 from bench.report import Results, report
+from bench.rule_cost import measure_rule_cost
 from bench.stand import QUICK, Effort, built_stand
 from bench.watch import WATCHES
 from lab.build import ROOT
@@ -52,6 +53,7 @@ def _measure(effort: Effort) -> str:
     if os.geteuid() != 0:
         raise BenchError("eBPF takes root; run it as root")
     machine = describe_machine()
+    rules = measure_rule_cost(effort.rule_rounds, print)
     with built_stand(effort) as stand:
         stand.say(f"MediaWiki {stand.wiki.version} is installed")
         switch = measure_switch_cost(stand)
@@ -66,6 +68,7 @@ def _measure(effort: Effort) -> str:
                 bpf_costs=bpf_costs,
                 switch=switch,
                 many=many,
+                rules=rules,
             )
         )
 

@@ -11,6 +11,7 @@ from bench.machine import Machine
 from bench.many_workers import ManyWorkers
 from bench.paired import Overhead
 from bench.ping_pong import SwitchCost
+from bench.rule_cost import RuleCost, rule_section
 from bench.tables import interval, kib, ms, ns, paragraph, percent, table, us, verdict
 from bench.watch import EVERY_REQUEST_OVER, QUIET, WITHOUT_SAMPLING
 
@@ -36,6 +37,7 @@ class Results:
         bpf_costs: By way of watching.
         switch: What a context switch costs.
         many: What many workers take.
+        rules: What judging takes, by the number of rules.
     """
 
     machine: Machine
@@ -44,6 +46,7 @@ class Results:
     bpf_costs: Sequence[BpfCost]
     switch: SwitchCost
     many: ManyWorkers
+    rules: RuleCost
 
 
 def report(results: Results) -> str:
@@ -54,6 +57,7 @@ def report(results: Results) -> str:
         *_bpf(results.bpf_costs),
         *_switch(results.switch),
         *_many(results.many),
+        *rule_section(results.rules),
     )
     return "\n".join(sections)
 

@@ -31,6 +31,7 @@ class Effort:
         bpf_requests: Requests of each page while the kernel counts what the eBPF programs take.
         ping_pong_rounds: How often to start the daemon for the cost of a context switch.
         workers: How many workers are many.
+        rule_rounds: How often to judge the same requests by each number of rules.
     """
 
     rounds: int = 16
@@ -41,10 +42,19 @@ class Effort:
     bpf_requests: int = 60
     ping_pong_rounds: int = 8
     workers: int = 500
+    rule_rounds: int = 40
 
 
 QUICK = Effort(
-    rounds=2, few_rounds=1, pairs=3, few_pairs=3, warm_up=2, bpf_requests=5, ping_pong_rounds=2, workers=100
+    rounds=2,
+    few_rounds=1,
+    pairs=3,
+    few_pairs=3,
+    warm_up=2,
+    bpf_requests=5,
+    ping_pong_rounds=2,
+    workers=100,
+    rule_rounds=2,
 )
 
 

@@ -78,7 +78,7 @@ class Judge:
     def running(self, request: Request, look: Callable[[], Snapshot]) -> list[Breach]:
         """Return the breaches of a request that still runs, each only the first time.
 
-        Budgets of functions are judged when it has ended: to read every tree every time would cost too much.
+        What is in the call tree is judged when it has ended: to read every tree each time costs too much.
 
         Args:
             request: With its duration until now.

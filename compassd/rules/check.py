@@ -25,7 +25,7 @@ def check(
         known_destinations: Names that rules may send to; None leaves the names unchecked.
         out: Gets one line if the file is fine.
         err: Gets each problem, with its line of the file, then their count.
-        sampling: Whether requests have call trees, which budgets of functions need.
+        sampling: Whether requests have call trees, which budgets of waits and functions need.
 
     Returns:
         The exit status: 0 if the file is fine, 1 if not.

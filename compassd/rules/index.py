@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from compassd.rules.model import Match
 from compassd.rules.path_regex import compile_path_regex
@@ -21,8 +21,8 @@ _Key = tuple[str, str]
 """A kind of key, and the key."""
 _PATH, _HOST, _DOMAIN, _METHOD = "path", "host", "domain", "method"
 
-# Lengths of the beginnings of paths, as each takes a look-up; a longer one is cut.
-_LENGTHS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64)
+# Lengths of the beginnings of paths, as each in use takes a look-up; one in between is cut.
+_LENGTHS = (*range(2, 33), 40, 48, 64)
 _MAX_LABELS = 128
 """Of a host: names have no more, and headers may have any number."""
 _WILDCARD = re.compile(r"[*?\[]")
@@ -46,32 +46,29 @@ class RuleIndex:
                 continue
             for key in min(keys, key=lambda choice: max(shared[key] for key in choice)):
                 found[key].append(number)
-        self._found: Mapping[_Key, list[int]] = found
         self._always = always
-        self._lengths = sorted({len(key) for kind, key in found if kind == _PATH})
-        self._kinds = {kind for kind, _ in found}
+        self._paths, self._hosts, self._domains, self._methods = (
+            {key: numbers for (kind, key), numbers in found.items() if kind == wanted}
+            for wanted in (_PATH, _HOST, _DOMAIN, _METHOD)
+        )
+        self._lengths = sorted(set(map(len, self._paths)))
 
     def lookup(self, subject: Subject) -> list[int]:
         """Return the numbers of the rules to ask, in order: too many perhaps, never too few."""
         numbers = set(self._always)
-        for key in self._keys(subject):
-            numbers.update(self._found.get(key, ()))
+        path, host = subject.path, subject.host
+        # A path that is shorter is looked up as a whole again, which does no harm.
+        for length in self._lengths:
+            numbers.update(self._paths.get(path[:length], ()))
+        numbers.update(self._hosts.get(host, ()))
+        numbers.update(self._methods.get(subject.method, ()))
+        at = len(host) if self._domains else -1
+        for _ in range(_MAX_LABELS):
+            at = host.rfind(".", 0, max(0, at))
+            if at < 0:
+                break
+            numbers.update(self._domains.get(host[at:], ()))
         return sorted(numbers)
-
-    def _keys(self, subject: Subject) -> Iterator[_Key]:
-        for length in self._lengths[: bisect_right(self._lengths, len(subject.path))]:
-            yield _PATH, subject.path[:length]
-        if _METHOD in self._kinds:
-            yield _METHOD, subject.method
-        if _HOST in self._kinds:
-            yield _HOST, subject.host
-        if _DOMAIN in self._kinds:
-            at = len(subject.host)
-            for _ in range(_MAX_LABELS):
-                at = subject.host.rfind(".", 0, at)
-                if at < 0:
-                    break
-                yield _DOMAIN, subject.host[at:]
 
 
 def _choices(match: Match) -> Iterator[set[_Key]]:

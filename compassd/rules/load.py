@@ -34,7 +34,7 @@ def load_rules(
     Args:
         path: The file.
         known_destinations: Names that rules may send to; None leaves the names unchecked.
-        sampling: Whether requests have call trees. Without them functions may not have a budget.
+        sampling: Whether requests have call trees. Without them there may be no budget of waits or functions.
 
     Raises:
         RulesError: The file cannot be used; carries all the problems found, in the order of the file.

@@ -58,7 +58,7 @@ def compile_path_regex(text: str) -> PathRegex:
         _compile(text)
         validator = _compile(rf"\A(?:{text})\z")
     except SchemaError as error:
-        reason = str(error).splitlines()[-1].removeprefix("error: ").strip().rstrip(".")
+        reason = re.sub(r"^\s*(?:SchemaError|error): ", "", str(error).splitlines()[-1]).rstrip(".")
         raise ValueError(f"{quoted(text)} is not a usable regular expression: {reason}") from None
     prefix = _prefix(text)
     if prefix and not prefix.startswith("/"):

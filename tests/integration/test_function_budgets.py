@@ -1,4 +1,4 @@
-"""Budgets of functions on real PHP-FPM: only they are exceeded, and the kernel lets the request through."""
+"""Budgets of waits and functions on real PHP-FPM: only they are exceeded, and the kernel tells of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ MS = 1_000_000
 
 
 def _rule(name: str, function: str) -> str:
-    return f'[[rule]]\nname = "{name}"\nmatch = {{ host = "{HOST}" }}\nbudget.function = {{ {function} }}\n'
+    return _limited(name, f"function = {{ {function} }}")
+
+
+def _limited(name: str, limit: str) -> str:
+    return f'[[rule]]\nname = "{name}"\nmatch = {{ host = "{HOST}" }}\nbudget.{limit}\n'
 
 
 def _page(script: str, request_id: str, **query: str | int) -> Call:
@@ -52,6 +56,17 @@ def test_a_page_that_waits_too_often_in_a_function_is_told(
     }
     assert f"waited {excess['actual_waits']} times in USLEEP, budget 50" in told[0]["summary"]
     assert told[0]["hot_path"][-1]["waits"] == excess["actual_waits"]
+
+
+def test_a_page_that_waits_too_often_is_told(php_fpm: PhpFpmFactory, compassd: CompassdFactory) -> None:
+    daemon = compassd(rules=_limited("fifty", "waits = 50") + _limited("seventy", "waits = 70"))
+    fpm = php_fpm(workers=1)
+    for n in (40, 60, 80):
+        fpm.request(_page("waits.php", str(n), n=n))
+    told = daemon.wait_for_breaches(3)
+    assert _told(told) == [("fifty", "60"), ("fifty", "80"), ("seventy", "80")]
+    (excess,) = told[0]["exceeded"]
+    assert excess == {"metric": "waits", "budget_waits": 50, "actual_waits": pytest.approx(60, abs=3)}
 
 
 # What is called, what it calls, and what calls itself, which counts once.

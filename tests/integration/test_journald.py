@@ -111,6 +111,12 @@ def test_functions_over_budget_have_fields_of_their_own(journald: Journald) -> N
     assert entry["COMPASS_ACTUAL_FUNCTION_WAITS"] == "212"
 
 
+def test_too_many_waits_have_fields_of_their_own(journald: Journald) -> None:
+    journald.python(PROGRAM.format(arguments='uri="/", excesses=(Excess(Metric.WAITS, 50, 212),)'))
+    (entry,) = journald.entries(SENT_BY_US, "COMPASS_BUDGET_WAITS=50")
+    assert (entry["COMPASS_EXCEEDED"], entry["COMPASS_ACTUAL_WAITS"]) == ("waits", "212")
+
+
 def test_a_missing_journal_is_an_error_and_its_return_is_noticed(journald: Journald) -> None:
     told = journald.python(
         """

@@ -10,7 +10,7 @@ import pytest
 
 from compassd.breach import Breach, Metric, State
 from compassd.calltree import Frame
-from compassd.judge import Judge
+from compassd.judge import Judge, plain_place
 from compassd.kernel import layout
 from compassd.kernel.assemble import RequestParts
 from compassd.kernel.program import Symbol
@@ -152,6 +152,7 @@ def test_one_whose_end_was_lost_is_forgotten_when_it_is_gone_twice() -> None:
         _rule("cpu", cpu="1ns"),
         _rule("memory", memory="1B"),
         _rule("time", function={"name": "mysqli*::*", "time": "1ms"}),
+        _rule("all-waits", waits=4),
         _rule("waits", function={"name": "mysqli*::*", "waits": 1}),
     ],
     ids=lambda rule: rule.name,
@@ -194,6 +195,22 @@ def test_a_worker_that_died_is_told_by_every_rule_about_the_request() -> None:
     seen = found[0].last_seen
     assert seen is not None
     assert seen.frame.function == "mysqli_stmt::execute"
+
+
+def test_what_is_left_out_by_the_end_of_a_request_is_not_told_before() -> None:
+    judge = _judge(_rule("a", match={"not": {"status": 200}}, duration="100ms"))
+    assert _running(judge, 200, _never) == []
+    assert _ended(judge, 200) == []
+    assert _rules(_ended(judge, 200, died=True, flags=layout.REQUEST_LATE)) == ["a"]
+
+
+def test_breaches_say_what_they_are_counted_under() -> None:
+    (running,) = _running(_judge(A), 200)
+    assert (running.host, running.route) == plain_place(RUNNING)
+    judge = _judge(A)
+    judge.place = lambda request: ("h", request.method)
+    (finished,) = _ended(judge, 200)
+    assert (finished.host, finished.route) == ("h", finished.request.method)
 
 
 def test_rules_that_were_replaced_do_not_tell_twice() -> None:

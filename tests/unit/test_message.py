@@ -183,6 +183,17 @@ def test_functions_over_budget_are_told_by_the_names_in_the_rule() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("waits", "said"), [(101, "waited 101 times, budget 100"), (1, "waited once, budget 0")]
+)
+def test_too_many_waits_are_told(waits: int, said: str) -> None:
+    breach = make_breach(excesses=(Excess(Metric.WAITS, waits - 1, waits),), pool="", uri="/cart")
+    assert summary(breach) == f"checkout: POST /cart {said} (HTTP 200)"
+    assert document(breach)["exceeded"] == [
+        {"metric": "waits", "budget_waits": waits - 1, "actual_waits": waits}
+    ]
+
+
 def test_of_many_exceeded_limits_the_line_counts_the_rest_and_the_document_has_all() -> None:
     breach = make_breach(
         excesses=tuple(Excess(Metric.FUNCTION_WAITS, 1, 2, f"f{n}") for n in range(9)), uri="/"

@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from compassd.breach import Metric
+from compassd.breach import Metric, Severity
 from compassd.calltree import NO_PARENT, CallTree, Frame, Node
 from compassd.request import Request
 from compassd.rules.load import load_rules
-from compassd.rules.model import Budget
+from compassd.rules.model import Budget, Match, Route, Rule, RuleException
 
 EXAMPLE = Path(__file__).parents[2] / "rules.example.toml"
 RULES = load_rules(EXAMPLE, {"ops-slack", "journal"})
@@ -90,6 +91,40 @@ SAMPLES = {
             QUICK, uri="/upload", method="PUT", host="Shop.example.com", status=201, memory_peak=476 * MIB
         ),
     ),
+    "archive": (
+        replace(QUICK, uri="/blog/2026/how-to", duration_ns=301 * MS),
+        replace(QUICK, uri="/blog/2026/how/to", duration_ns=301 * MS),
+    ),
+    "backoffice": (
+        replace(QUICK, pool="cron-night", memory_peak=129 * MIB),
+        replace(QUICK, pool="cron", memory_peak=129 * MIB),
+    ),
+    "big-customers": (
+        replace(
+            QUICK, transaction="order.list", tags={"plan": "gold", "region": "eu-1"}, duration_ns=501 * MS
+        ),
+        replace(QUICK, transaction="order.list", tags={"plan": "gold"}, duration_ns=501 * MS),
+    ),
+    "pages": (
+        replace(QUICK, uri="/pages/a", method="POST", duration_ns=601 * MS),
+        replace(QUICK, uri="/pages/a", method="POST", status=302, duration_ns=601 * MS),
+    ),
+    "catalogue": (
+        replace(QUICK, uri="/catalogue/7", duration_ns=1_001 * MS),
+        replace(QUICK, uri="/catalogue/7", duration_ns=1_000 * MS),
+    ),
+    "thumbnails": (
+        replace(QUICK, uri="/thumbnails/7.png", duration_ns=201 * MS),
+        replace(QUICK, uri="/thumbnails/7.png", duration_ns=200 * MS),
+    ),
+    "export": (
+        replace(QUICK, uri="/export/all", duration_ns=60_001 * MS),
+        replace(QUICK, uri="/export/all", duration_ns=60_000 * MS),
+    ),
+    "search": (
+        replace(QUICK, uri="/find/shoes", duration_ns=301 * MS),
+        replace(QUICK, uri="/find/everything", duration_ns=301 * MS),
+    ),
 }
 
 
@@ -140,9 +175,32 @@ def test_the_double_star_of_the_example_reaches_every_depth(uri: str) -> None:
     assert broken_by(replace(QUICK, uri=uri, memory_peak=257 * MIB)) == ["hungry-export"]
 
 
-def test_the_example_shows_every_kind_of_field_and_severity() -> None:
-    shown = {name for rule in RULES.rules for name in rule.match.model_fields_set}
-    assert shown == {"uri", "method", "host", "status"}
-    assert {name for rule in RULES.rules for name in rule.budget.model_fields_set} == set(Budget.model_fields)
-    assert {str(rule.severity) for rule in RULES.rules} == {"info", "warning", "critical"}
-    assert any(rule.destinations for rule in RULES.rules)
+def test_the_exception_of_the_example_ends() -> None:
+    request = replace(SAMPLES["search"][1], started_at=4_102_444_800 * 10**9)
+    assert broken_by(replace(request, started_at=request.started_at - 1_000 * MS)) == []
+    assert broken_by(request) == ["search"]
+
+
+def test_what_is_far_over_the_budget_of_the_example_is_critical() -> None:
+    request = SAMPLES["catalogue"][0]
+    severities = [
+        broken.severity
+        for ms in (3_999, 4_000)
+        for broken in RULES.evaluate(replace(request, duration_ns=ms * MS), lambda: None)
+        if broken.rule.name == "catalogue"
+    ]
+    assert severities == [Severity.WARNING, Severity.CRITICAL]
+
+
+def _fields(*tables: BaseModel) -> set[str]:
+    return {name for table in tables for name in table.model_fields_set}
+
+
+def test_the_example_shows_every_field_and_severity() -> None:
+    rules = RULES.rules
+    assert _fields(*rules) == set(Rule.model_fields)
+    assert _fields(*(rule.match for rule in rules)) == set(Match.model_fields)
+    assert _fields(*(rule.budget for rule in rules)) == set(Budget.model_fields)
+    assert _fields(*(each for rule in rules for each in rule.exceptions)) == set(RuleException.model_fields)
+    assert _fields(*RULES.routes) == set(Route.model_fields)
+    assert {str(rule.severity) for rule in rules} == {"info", "warning", "critical"}

@@ -1,4 +1,4 @@
-"""Budgets of functions: what they count, when the tree is asked for, and the floors that follow."""
+"""Budgets of waits and functions: what they count, when the tree is asked for, and the floors that follow."""
 
 from __future__ import annotations
 
@@ -116,7 +116,23 @@ def test_without_a_tree_no_budget_of_functions_is_exceeded() -> None:
     assert _excesses({"name": "*", "time": "1ns", "waits": 0}, tree=None) == []
 
 
+def test_the_waits_of_a_request_are_all_there_were() -> None:
+    def excesses(waits: int, tree: CallTree | None = TREE) -> list[Excess]:
+        rule = Rule.model_validate(
+            {"name": "r", "budget": {"waits": waits, "function": {"name": "f", "waits": 0}}}
+        )
+        return [
+            excess for each in RuleSet((rule,)).evaluate(REQUEST, lambda: tree) for excess in each.excesses
+        ]
+
+    # With those that found no room in the tree.
+    assert excesses(155) == [Excess(Metric.WAITS, 155, 156)]
+    assert excesses(156) == []
+    assert excesses(0, tree=None) == []
+
+
 FUNCTION = _rule({"name": "usleep", "waits": 0}, name="function")
+WAITS = Rule.model_validate({"name": "waits", "budget": {"waits": 0}})
 WITHIN = _rule({"name": "usleep", "waits": 1}, name="within")
 ELSEWHERE = _rule({"name": "usleep", "waits": 0}, name="elsewhere", match={"uri": "/blog"})
 SLOW = Rule.model_validate({"name": "slow", "budget": {"duration": "1ms"}})
@@ -130,6 +146,7 @@ QUICK = Rule.model_validate({"name": "quick", "budget": {"duration": "1h"}})
         ((QUICK, ELSEWHERE), 0, []),
         # To judge.
         ((QUICK, WITHIN), 1, []),
+        ((QUICK, WAITS), 1, ["waits"]),
         ((FUNCTION, WITHIN, SLOW), 1, ["function", "slow"]),
         # To tell.
         ((SLOW, QUICK, ELSEWHERE), 1, ["slow"]),
@@ -191,6 +208,16 @@ def test_the_floors_let_nothing_pass_that_a_function_could_have_broken() -> None
     assert RuleSet(rules[:1]).floors() == replace(floors, duration_ns=500 * MS, waits=None)
     nothing = Floors(duration_ns=None, cpu_ns=None, memory=None, waits=0)
     assert RuleSet((_rule({"name": "f", "waits": 0}),)).floors() == nothing
+    assert RuleSet((*rules, WAITS)).floors() == replace(floors, waits=0)
+
+
+@given(call_trees(), st.integers(0, 100))
+def test_what_the_floor_of_waits_lets_pass_exceeds_no_budget_and_the_rest_does(
+    tree: CallTree, waits: int
+) -> None:
+    rules = RuleSet((Rule.model_validate({"name": "r", "budget": {"waits": waits}}),))
+    over = tree.attributed().waits > (rules.floors().waits or 0)
+    assert bool(rules.evaluate(REQUEST, lambda: tree)) is over
 
 
 @given(call_trees(), st.integers(1, 10**10), st.integers(0, 10**10))

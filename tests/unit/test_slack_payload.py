@@ -111,6 +111,13 @@ def test_functions_over_budget_have_fields_of_their_own() -> None:
     ]
 
 
+def test_waits_have_a_field_if_there_were_too_many() -> None:
+    fields = payload(make_breach(excesses=(Excess(Metric.WAITS, 100, 212),)))["blocks"][2]["fields"]
+    assert "*Waits*\n212, budget 100" in [field["text"] for field in fields]
+    fields = payload(make_breach())["blocks"][2]["fields"]
+    assert not any(field["text"].startswith("*Waits") for field in fields)
+
+
 @pytest.mark.parametrize(("count", "shown", "more"), [(4, 4, ""), (5, 3, "2 more"), (40, 3, "37 more")])
 def test_too_many_functions_over_budget_are_counted(count: int, shown: int, more: str) -> None:
     excesses = tuple(Excess(Metric.FUNCTION_WAITS, 1, 2, f"f{n}") for n in range(count))
