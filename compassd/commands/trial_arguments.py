@@ -23,6 +23,7 @@ def add_trial_commands(commands: Commands) -> None:
     )
     _add_suggest(commands.add_parser("suggest", help="print rules with budgets from a capture"))
     _add_explain(commands.add_parser("explain", help="say why each rule tells a request, or does not"))
+    _add_test(commands.add_parser("test", help="test rules against requests and what is to be told of them"))
     _add_replay(commands.add_parser("replay", help="say what rules would have told of a capture"))
 
 
@@ -61,6 +62,22 @@ def _suggest(options: argparse.Namespace) -> int:
     from compassd.commands.suggest import suggest  # noqa: PLC0415
 
     return suggest(options.capture, options.min_requests, sys.stdout)
+
+
+def _add_test(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="tests, see docs/testing-rules.md"
+    )
+    parser.add_argument(
+        "--rules", type=Path, metavar="FILE", help="the rules to test (default: those that each file names)"
+    )
+    parser.set_defaults(command=_test)
+
+
+def _test(options: argparse.Namespace) -> int:
+    from compassd.commands.test import test  # noqa: PLC0415
+
+    return test(options.files, options.rules, sys.stdout, sys.stderr)
 
 
 _CAPTURE = 'of `compassd capture`, or breaches as JSON lines; "-" is standard input'

@@ -38,6 +38,21 @@ class Finding:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What may be in a document.
+
+    Attributes:
+        root: The document as a whole.
+        models: What may be in its tables, by their names.
+        examples: How to write a table or a list of tables, by their names.
+    """
+
+    root: type[BaseModel]
+    models: Mapping[str, type[BaseModel]]
+    examples: Mapping[str, str]
+
+
 _EXAMPLES = {
     "rule": "write [[rule]] above the keys of each rule, with two brackets",
     "route": "write [[route]] above the keys of each route, with two brackets",
@@ -58,36 +73,39 @@ _MODELS: Mapping[str, type[BaseModel]] = {
 }
 
 
-def explain(error: ValidationError) -> Iterator[Finding]:
-    """Yield what is wrong with a document, from the error of RulesFile.model_validate."""
+RULES = Vocabulary(RulesFile, _MODELS, _EXAMPLES)
+
+
+def explain(error: ValidationError, vocabulary: Vocabulary = RULES) -> Iterator[Finding]:
+    """Yield what is wrong with a document, from the error of its model's model_validate()."""
     for details in error.errors(include_url=False):
         path = details["loc"]
         if details["type"] == "extra_forbidden":
-            yield Finding(path, at_key=True, message=_inside(path[:-1], _unknown_key(path)))
+            yield Finding(path, at_key=True, message=_inside(path[:-1], _unknown_key(path, vocabulary)))
         elif details["type"] == "missing":
             message = f"missing key {quoted(str(path[-1]))}"
             yield Finding(path[:-1], at_key=True, message=_inside(path[:-1], message))
         else:
-            yield Finding(path, at_key=False, message=_inside(path, _complaint(details)))
+            yield Finding(path, at_key=False, message=_inside(path, _complaint(details, vocabulary)))
 
 
-def _unknown_key(path: KeyPath) -> str:
+def _unknown_key(path: KeyPath, vocabulary: Vocabulary) -> str:
     *table, key = path
     names = [part for part in table if isinstance(part, str)]
-    model = _MODELS[names[-1]] if names else RulesFile
+    model = vocabulary.models[names[-1]] if names else vocabulary.root
     known = sorted(field.alias or name for name, field in model.model_fields.items())
     listed = "; known: " + ", ".join(quoted(each) for each in known)
     return f"unknown key {quoted(str(key))}{suggestion(str(key), known) or listed}"
 
 
-def _complaint(details: ErrorDetails) -> str:
+def _complaint(details: ErrorDetails, vocabulary: Vocabulary) -> str:
     if details["type"] == "value_error":
         # One of this package's own; pydantic would put "Value error, " in front.
         return str(details["ctx"]["error"])
     if details["type"] in {"model_type", "tuple_type"}:
         names = [key for key in details["loc"] if isinstance(key, str)]
         expected = "list of tables" if details["type"] == "tuple_type" else "table"
-        return f"{shown(details['input'])} is not a {expected}; {_EXAMPLES[names[-1]]}"
+        return f"{shown(details['input'])} is not a {expected}; {vocabulary.examples[names[-1]]}"
     return details["msg"]
 
 

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from compassd.regular_file import NotRegularError, read_regular
 from compassd.rules.explain import explain
 from compassd.rules.match import RuleSet
 from compassd.rules.model import RulesFile
 from compassd.rules.overrides import override_problems
-from compassd.rules.positions import KeyPath, Place, Position, locate, scan
-from compassd.rules.problems import Problem, RulesError, file_name
+from compassd.rules.positions import KeyPath, Place, Position, locate
+from compassd.rules.problems import Problem, RulesError
+from compassd.rules.source import Source, read_source
 from compassd.rules.values import KNOWN_DESTINATIONS
 from compassd.units import quoted
 
-MAX_FILE_SIZE = 1 << 20
-"""Bytes. More is no rules file but a mistake in its path."""
-
-_TOML_PLACE = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)$")
+_HINT = "rules.example.toml shows every kind of rule"
 
 
 def load_rules(
@@ -39,7 +33,7 @@ def load_rules(
     Raises:
         RulesError: The file cannot be used; carries all the problems found, in the order of the file.
     """
-    source = _Source(file_name(path), _read(path))
+    source = read_source(path, "a rules file", _HINT)
     document, positions = source.parse()
     problems = _name_problems(source, document, positions)
     problems += _override_problems(source, document, positions)
@@ -56,76 +50,8 @@ def load_rules(
     if problems:
         raise RulesError(_in_order(problems))
     if not rules_file.rule:
-        raise RulesError([source.problem("no rules")], hint="rules.example.toml shows every kind of rule")
+        raise RulesError([source.problem("no rules")], hint=_HINT)
     return RuleSet(rules_file.rule, rules_file.route)
-
-
-def _read(path: Path) -> str:
-    file = file_name(path)
-    try:
-        # One byte more shows that there is more, without reading all of it.
-        raw = read_regular(path, MAX_FILE_SIZE + 1)
-    except FileNotFoundError:
-        hint = "rules.example.toml shows every kind of rule"
-        raise RulesError([Problem(file=file, message="no such file")], hint=hint) from None
-    except IsADirectoryError:
-        raise RulesError([Problem(file=file, message="is a directory, not a file")]) from None
-    except NotRegularError as error:
-        raise RulesError([Problem(file=file, message=f"is {error.strerror}")]) from None
-    except (OSError, ValueError) as error:
-        # ValueError: a NUL in the path.
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise RulesError([Problem(file=file, message=f"cannot be read: {reason}")]) from None
-    if len(raw) > MAX_FILE_SIZE:
-        raise RulesError([Problem(file=file, message="is larger than 1 MiB, too large for a rules file")])
-    try:
-        # An editor's byte order mark is no part of the text.
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8-sig", "replace")
-        place = Place(line=before.count("\n") + 1, column=len(before) - before.rfind("\n"))
-        message = f"is not UTF-8: byte 0x{raw[error.start]:02x}"
-        raise RulesError([Problem(file=file, message=message, place=place)]) from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The text of a file, and the name to call the file in messages."""
-
-    file: str
-    text: str
-    lines: list[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        # Not splitlines(), which also splits at characters that are no line ends in TOML.
-        object.__setattr__(self, "lines", [line.removesuffix("\r") for line in self.text.split("\n")])
-
-    def problem(self, message: str, place: Place | None = None, *, rule: str = "") -> Problem:
-        line = self.lines[place.line - 1] if place and place.line <= len(self.lines) else ""
-        return Problem(file=self.file, message=message, place=place, rule=rule, source=line)
-
-    def parse(self) -> tuple[dict[str, object], dict[KeyPath, Position]]:
-        try:
-            return tomllib.loads(self.text), scan(self.text)
-        except RecursionError:
-            raise RulesError([self.problem("is nested too deeply")]) from None
-        except tomllib.TOMLDecodeError as error:
-            raise RulesError([self._syntax_problem(str(error))]) from None
-        except ValueError:
-            # From int(), which refuses very long numbers in the words of Python's programmers.
-            raise RulesError([self.problem("has a number of too many digits")]) from None
-
-    def _syntax_problem(self, complaint: str) -> Problem:
-        found = _TOML_PLACE.search(complaint)
-        if found is None:
-            return self.problem(f"is not TOML: {complaint}")
-        # Some of tomllib's messages quote a character as repr() does, so nothing unprintable is in them.
-        message = f"is not TOML: {complaint[: found.start()]}"
-        if found[1]:
-            return self.problem(message, Place(line=int(found[1]), column=int(found[2])))
-        # "At the end" is after the last line that says something.
-        line = max((number for number, text in enumerate(self.lines, 1) if text.strip()), default=1)
-        return self.problem(message, Place(line=line, column=len(self.lines[line - 1].rstrip()) + 1))
 
 
 def _raw_rules(document: Mapping[str, object]) -> list[Mapping[str, object]]:
@@ -145,7 +71,7 @@ def _rule_label(document: Mapping[str, object], path: KeyPath) -> str:
 
 
 def _name_problems(
-    source: _Source, document: Mapping[str, object], positions: Mapping[KeyPath, Position]
+    source: Source, document: Mapping[str, object], positions: Mapping[KeyPath, Position]
 ) -> list[Problem]:
     """Return a problem for every name used before; on the raw document, so that other problems hide none."""
     first: dict[str, int] = {}
@@ -165,7 +91,7 @@ def _name_problems(
 
 
 def _override_problems(
-    source: _Source, document: Mapping[str, object], positions: Mapping[KeyPath, Position]
+    source: Source, document: Mapping[str, object], positions: Mapping[KeyPath, Position]
 ) -> list[Problem]:
     """Return a problem for every rule that overrides what it cannot."""
     problems = []
@@ -177,7 +103,7 @@ def _override_problems(
 
 
 def _sampling_problems(
-    source: _Source, document: Mapping[str, object], positions: Mapping[KeyPath, Position]
+    source: Source, document: Mapping[str, object], positions: Mapping[KeyPath, Position]
 ) -> list[Problem]:
     """Return a problem for every budget of waits or functions, which nothing would ever exceed."""
     problems = []

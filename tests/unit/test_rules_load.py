@@ -7,10 +7,11 @@ import pytest
 
 from compassd.breach import Severity
 from compassd.errors import ConfigurationError
-from compassd.rules.load import MAX_FILE_SIZE, load_rules
+from compassd.rules.load import load_rules
 from compassd.rules.match import RuleSet
 from compassd.rules.model import FunctionBudget
 from compassd.rules.problems import RulesError
+from compassd.rules.source import MAX_FILE_SIZE
 
 GOOD = '[[rule]]\nname = "a"\nbudget = { cpu = "1s" }\n'
 
