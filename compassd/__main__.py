@@ -60,6 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="watch, judge and tell; what the service runs")
     add_config(run)
     add_rules(run)
+    run.add_argument(
+        "--dry-run",
+        nargs="?",
+        const="text",
+        choices=("text", "json"),
+        metavar="FORMAT",
+        help="print what would be told, as text (default) or json; send nothing, keep nothing",
+    )
     run.set_defaults(command=_run)
 
     check = commands.add_parser("check", help="validate the rules and print every error with its place")
@@ -115,9 +123,10 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from compassd.commands.run import run  # noqa: PLC0415
+    from compassd.commands.run import DryRunFormat, run  # noqa: PLC0415
 
-    return run(options.config, options.rules)
+    dry_run = DryRunFormat(options.dry_run) if options.dry_run else None
+    return run(options.config, options.rules, dry_run)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from compassd.breach import Breach
-from compassd.delivery import Delivery
+from compassd.delivery import Teller
 from compassd.errors import ConfigurationError, RecordError
 from compassd.judge import Judge
 from compassd.kernel.assemble import Assembler
@@ -18,6 +18,7 @@ from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import Counter
 from compassd.kernel.program import UNLIMITED, Limits, Program
 from compassd.kernel.start import tree_reader
+from compassd.routes import RouteNamer
 from compassd.rules.match import RuleSet
 from compassd.running_watch import RunningWatch
 from compassd.settings import Settings
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 # How long a wait for records lasts, at most: what a signal, the watchdog or a scan may have to wait. A record
 # ends the wait at once.
 _POLL_MS = 250
+# How often delivery hears how many requests there were.
+_NOTE_S = 1.0
 
 _NS_PER_S = 1_000_000_000
 
@@ -59,7 +62,7 @@ class Daemon:
     rules: RuleSet
     load_rules: Callable[[], RuleSet]
     program: Program
-    delivery: Delivery
+    delivery: Teller
     signals: Signals
     _attachments: Attachments = field(init=False)
     _discovery: Discovery = field(init=False)
@@ -69,6 +72,7 @@ class Daemon:
     _manager: ServiceManager = field(default_factory=ServiceManager)
     _next_scan: float = 0.0
     _next_watch: float = 0.0
+    _next_note: float = 0.0
     _breaches: int = 0
     _undecodable: int = 0
     _losses: dict[Counter, int] = field(default_factory=lambda: dict.fromkeys(Counter, 0))
@@ -98,6 +102,9 @@ class Daemon:
         if time.monotonic() >= self._next_scan:
             self._scan()
             self._manager.status(self._summary())
+        if time.monotonic() >= self._next_note:
+            self._next_note = time.monotonic() + _NOTE_S
+            self.delivery.note_requests(self.program.counters()[Counter.FINISHED])
         if self.settings.running and time.monotonic() >= self._next_watch:
             self._next_watch = time.monotonic() + self.settings.running_interval / _NS_PER_S
             self._look_at_running()
@@ -140,6 +147,8 @@ class Daemon:
 
     def _use(self, rules: RuleSet) -> None:
         self.rules = self._judge.rules = rules
+        # With the names of routes in the rules others may begin anew, too.
+        self._judge.place = RouteNamer(rules.routes).name
         floors = rules.floors()
         self.program.set_limits(
             Limits(

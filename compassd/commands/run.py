@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+import sys
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from compassd import logs
 from compassd.daemon import Daemon
-from compassd.delivery import Delivery
+from compassd.delivery import Delivery, Teller
 from compassd.destinations.factory import build_destinations
+from compassd.dry_run import DryRun
+from compassd.errors import ConfigurationError
 from compassd.kernel.start import load_program
 from compassd.rules.load import load_rules
-from compassd.settings import load_settings
+from compassd.settings import Settings, load_settings
 from compassd.signals import Signals
 
+log = logging.getLogger(__name__)
 
-def run(config: Path | None, rules: Path | None) -> int:
+
+class DryRunFormat(StrEnum):
+    """How a dry run prints: the command line's names."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def run(config: Path | None, rules: Path | None, dry_run: DryRunFormat | None = None) -> int:
     """Load everything, watch until SIGTERM or SIGINT, and return the exit status.
 
     Args:
         config: The settings, None for the default place.
         rules: The rules, None for the place that the settings name.
+        dry_run: How to print what would be told instead of telling it; None to tell it.
 
     Raises:
         CompassError: It cannot start.
@@ -32,17 +48,33 @@ def run(config: Path | None, rules: Path | None) -> int:
     load = partial(load_rules, rules or settings.rules, settings.destinations, sampling=settings.sampling)
     loaded = load()  # before the kernel is touched: a typo should cost nothing
     program = load_program(settings)
+    if dry_run is None:
+        delivery: Teller = Delivery(
+            build_destinations(settings),
+            queue_size=settings.queue_size,
+            query_strings=settings.query_strings,
+        )
+    else:
+        delivery = _dry_run(settings, signals, dry_run)
     daemon = Daemon(
         settings=settings,
         rules=loaded,
         load_rules=load,
         program=program,
-        delivery=Delivery(
-            build_destinations(settings),
-            queue_size=settings.queue_size,
-            query_strings=settings.query_strings,
-        ),
+        delivery=delivery,
         signals=signals,
     )
     daemon.run()
     return 0
+
+
+def _dry_run(settings: Settings, signals: Signals, wanted: DryRunFormat) -> DryRun:
+    def stop() -> None:
+        signals.stop = True
+
+    if sys.stdout is None:
+        raise ConfigurationError("standard output is closed", hint="start compassd run --dry-run without >&-")
+    as_json = wanted is DryRunFormat.JSON
+    descriptor = sys.stdout.fileno()
+    log.info("dry run: nothing is sent, and nothing is kept")
+    return DryRun(settings, socket.gethostname(), descriptor, as_json=as_json, reader_gone=stop)
