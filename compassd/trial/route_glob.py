@@ -10,6 +10,7 @@ _GLOBS = {"{n}": "[0-9]*", "{hash}": "[0-9A-Fa-f]*", "{uuid}": "[0-9A-Fa-f]*-*"}
 # A placeholder, what clients may write in several ways, or a character that means something in a glob.
 _SYMBOL = re.compile(r"\{[a-z]+\}|(?:%[0-9A-Fa-f]{2})+|[*?\[]")
 _STARS = re.compile(r"\*{2,}")
+_CLASS = re.compile(r"\[[^\]]*\]")
 _WILD = re.compile(r"\[[^\]]*\]|[*?]")
 _MORE = "/…"
 
@@ -39,6 +40,7 @@ def _symbol(found: re.Match[str]) -> str:
     return f"[{symbol}]"
 
 
-def literal_length(glob: str) -> int:
-    """Return how many characters of a glob stand for themselves: of two, the greater is the narrower."""
-    return len(_WILD.sub("", glob))
+def narrowness(glob: str) -> tuple[int, int]:
+    """Return what is greater of the narrower of two globs: it has more characters, or fewer stars."""
+    classes, stars = len(_CLASS.findall(glob)), glob.count("*")
+    return 2 * len(_WILD.sub("", glob)) + classes, -stars

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from compassd.breach import State
 from compassd.capture import CapturedRequest
-from compassd.routes import OTHER, RouteNamer, path_of
+from compassd.routes import OTHER, RouteNamer, path_of, route_of
 from compassd.rules.glob import compile_glob
-from compassd.trial.route_glob import literal_length, path_glob, text_glob
+from compassd.trial.route_glob import narrowness, path_glob, text_glob
 
 MIN_REQUESTS = 20
 """Fewer say next to nothing of the slowest one in a hundred."""
@@ -25,6 +25,7 @@ _LEAST_DURATION_MS, _LEAST_MEMORY_MIB = 50, 4
 _STEPS = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80)
 # From so many times on, hosts get budgets of their own.
 _APART = 2
+_MAX_PATHS = 100
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 _NAME_LENGTH = 56  # which leaves room for a number
@@ -36,14 +37,16 @@ class _Seen:
 
     durations: list[int] = field(default_factory=list)
     memory: list[int] = field(default_factory=list)
-    path: str = ""
+    paths: dict[str, str] = field(default_factory=dict)
 
     def add(self, captured: CapturedRequest) -> None:
         request = captured.request
         self.durations.append(request.duration_ns)
         if request.memory_peak is not None:
             self.memory.append(request.memory_peak)
-        self.path = path_of(request)
+        if len(self.paths) < _MAX_PATHS:
+            # One of a kind is enough, and only a transaction has several.
+            self.paths.setdefault(route_of(path_of(request)), path_of(request))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,7 +75,7 @@ class Suggestion:
         route: Of the requests.
         glob: Of their paths, or of their transaction.
         is_transaction: Whether the route is one that the application named.
-        path: Of one of them.
+        paths: Of some of them, one of each kind.
         durations: Of the requests, ns, sorted.
         memory: Their peaks, bytes, sorted; empty if they are not known.
         overrides: Names of wider suggestions that are about these requests, too.
@@ -84,7 +87,7 @@ class Suggestion:
     route: str
     glob: str
     is_transaction: bool
-    path: str
+    paths: tuple[str, ...]
     durations: Sequence[int]
     memory: Sequence[int]
     overrides: tuple[str, ...] = ()
@@ -186,7 +189,7 @@ def _split(hosts: Mapping[str, _Seen], min_requests: int) -> Mapping[str, _Seen]
     for seen in hosts.values():
         together.durations += seen.durations
         together.memory += seen.memory
-        together.path = seen.path
+        together.paths |= seen.paths
     return {"": together}
 
 
@@ -206,7 +209,7 @@ def _named(parts: Iterable[tuple[_Kind, str, _Seen]]) -> Iterator[Suggestion]:
             route=kind.route,
             glob=kind.glob or "",
             is_transaction=kind.is_transaction,
-            path=seen.path,
+            paths=tuple(seen.paths.values()),
             durations=sorted(seen.durations),
             memory=sorted(seen.memory),
         )
@@ -224,14 +227,14 @@ def _with_overrides(rules: Sequence[Suggestion]) -> Iterator[Suggestion]:
                 if other.method == rule.method
                 and (other.host == rule.host or not (other.host and rule.host))
                 and _narrowness(other) < _narrowness(rule)
-                and glob.match(rule.path)
+                and any(map(glob.match, rule.paths))
             ),
         )
 
 
-def _narrowness(rule: Suggestion) -> tuple[bool, int, str]:
+def _narrowness(rule: Suggestion) -> tuple[bool, tuple[int, int], str]:
     # With the name no two are equal, so that nothing overrides itself in a circle.
-    return rule.is_transaction, literal_length(rule.glob), rule.name
+    return rule.is_transaction, narrowness(rule.glob), rule.name
 
 
 def _round_up(number: int) -> int:

@@ -18,6 +18,7 @@ from compassd.rules.glob import compile_glob
 from compassd.rules.load import load_rules
 from compassd.rules.match import RuleSet
 from compassd.rules.text_glob import compile_text_glob
+from compassd.rules.verdict import Outcome, explain
 from compassd.trial.route_glob import path_glob, text_glob
 from compassd.trial.suggest import Suggestions, percentile, suggest
 from compassd.trial.suggest_text import rules_file
@@ -149,6 +150,39 @@ def test_the_rules_that_are_suggested_can_be_loaded(kinds: list[tuple[str, str, 
     found = suggest(requests, min_requests=2)
     if found.rules:
         assert len(_loaded(rules_file(found)).rules) == len(found.rules)
+
+
+PARTS = [
+    "orders",
+    "new",
+    "4711",
+    "7",
+    "7-eleven",
+    "order-8.html",
+    "3f2a91bc77",
+    "caf%C3%A9",
+    "aB3dE5fG7hI9jK1l",
+]
+paths = st.lists(st.sampled_from(PARTS), max_size=3).map(lambda parts: "/" + "/".join(parts))
+
+
+@given(st.lists(st.tuples(paths, st.sampled_from(["GET", "POST"]), st.booleans()), max_size=15))
+def test_every_request_of_a_suggested_rule_is_judged_by_one_rule_alone(
+    kinds: list[tuple[str, str, bool]],
+) -> None:
+    requests = [
+        _request(uri, ms=ms, method=method, transaction="cart" if is_transaction else "")
+        for uri, method, is_transaction in kinds
+        for ms in (1, 1, 60_000)
+    ]
+    found = suggest(requests, min_requests=3)
+    if not found.rules:
+        return
+    ruleset = _loaded(rules_file(found))
+    for each in requests:
+        verdicts = explain(ruleset, each.request, lambda: None)
+        asked = [v.rule.name for v in verdicts if v.outcome in (Outcome.BROKEN, Outcome.WITHIN)]
+        assert len(asked) == 1, (each.request.uri, asked)
 
 
 def _loaded(text: str) -> RuleSet:
