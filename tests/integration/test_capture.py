@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from compassd.__main__ import main
 from compassd.capture import CapturedRequest, open_capture
+from compassd.rules.load import load_rules
 from lab.errors import LabError
 from lab.fastcgi import Call
 from lab.processes import wait_until
@@ -24,6 +27,8 @@ pytestmark = pytest.mark.ebpf
 MS = 1_000_000
 # The capture sees every PHP-FPM of the machine, also that of another run of these tests.
 PREFIX = f"/capture-{os.getpid()}"
+
+PREFIX_GLOB = "/capture-[0-9]*"
 
 
 def _work(name: str, query: str = "") -> Call:
@@ -109,3 +114,26 @@ def test_an_interrupted_capture_keeps_what_it_has(
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == status
     assert len(_captured(tmp_path)) == 1
+
+
+def test_from_a_capture_to_rules_that_hold_for_it(
+    php_fpm: PhpFpmFactory, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fpm = php_fpm(workers=1)
+    with _capture(root, tmp_path, "--count", "45") as process:
+        for number in range(20):
+            fpm.request(_work(f"orders/{number}"))
+            fpm.request(_work("slow", "do=sleep&ms=60"))
+        for _ in range(5):
+            fpm.request(_work("rare"))
+        assert process.wait(timeout=20) == 0
+    capture, rules = str(tmp_path / "capture.jsonl"), tmp_path / "rules.toml"
+    assert main(["suggest", capture]) == 0
+    rules.write_text(capsys.readouterr().out)
+    globs = {rule.match.uri: rule.budget.duration for rule in load_rules(rules).rules}
+    assert globs.keys() == {(f"{PREFIX_GLOB}/orders/[0-9]*",), (f"{PREFIX_GLOB}/slow",)}
+    assert (globs[(f"{PREFIX_GLOB}/slow",)] or 0) >= 90 * MS
+    assert main(["replay", capture, "--rules", str(rules), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["requests"] == 45
+    assert main(["explain", capture, "--rules", str(rules)]) == 0
+    assert capsys.readouterr().out.count("WITHIN: took") >= 39
