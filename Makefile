@@ -19,6 +19,9 @@ PACKAGES := php-fpm php-cli php-dev php-sqlite3 php-curl php-mysql php-redis pyt
 	build-essential systemtap-sdt-dev clang-format shellcheck bpftrace valgrind libfcgi-bin systemd curl \
 	mariadb-server-core
 
+# Unpacked for the tests without being installed: it would start a service and leave it running.
+LAB_UNPACKED := prometheus-alertmanager
+
 # For the benchmark: what its application needs, and what is unpacked without being installed, because it would
 # bring a web server along or be on in every PHP of the machine.
 BENCH_PACKAGES := php-apcu php-intl php-mbstring php-mysql php-xml mariadb-server-core bpftool
@@ -59,6 +62,10 @@ build/php-%/modules/compass.so: $(EXTENSION_SOURCES)
 	extension/build.sh --version $* build/php-$*
 	touch $@
 
+.PHONY: lab-programs
+lab-programs: ## Unpack the servers that the tests start, into build/lab.
+	@tools/unpack.sh build/lab $(LAB_UNPACKED)
+
 .PHONY: demo
 demo: venv tracefs ## Serve slow pages and show who is told what.
 	@$(PYTHON) -m lab.demo
@@ -70,7 +77,7 @@ bench: venv tracefs ## Measure what Compass costs, into docs/benchmarks.md (root
 	@$(PYTHON) -m bench $(if $(QUICK),--quick)
 
 .PHONY: test
-test: venv extension tracefs ## Run every test: PHPT, valgrind, unit, integration.
+test: venv extension lab-programs tracefs ## Run every test: PHPT, valgrind, unit, integration.
 	@$(MAKE) test-phpt test-valgrind
 	$(PYTEST)
 

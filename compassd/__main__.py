@@ -70,9 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
-    check = commands.add_parser("check", help="validate the rules and print every error with its place")
+    check = commands.add_parser("check", help="validate the rules and print every problem with its place")
     add_config(check)
     add_rules(check)
+    check.add_argument("--json", action="store_true", help="write one JSON document, for programs")
+    check.add_argument("--strict", action="store_true", help="exit 1 for warnings, too")
     check.set_defaults(command=_check)
 
     trace = commands.add_parser(
@@ -94,10 +96,22 @@ def _parser() -> argparse.ArgumentParser:
 
     add_trial_commands(commands)
 
+    notify_test = commands.add_parser("notify-test", help="send a test message, and say how it went")
+    add_config(notify_test)
+    notify_test.add_argument(
+        "destinations", nargs="*", metavar="DESTINATION", help="names from the settings (default: all)"
+    )
+    notify_test.set_defaults(command=_notify_test)
+    _add_outbox(commands.add_parser("outbox", help="list, retry or remove messages that were not delivered"))
+
     doctor = commands.add_parser("doctor", help="check whether alerts would flow, and say what to mend")
     add_config(doctor)
     add_rules(doctor)
     doctor.set_defaults(command=_doctor)
+
+    schema = commands.add_parser("schema", help="print a JSON Schema, for editors and programs")
+    schema.add_argument("name", metavar="NAME", help='such as "rules" or "breach"')
+    schema.set_defaults(command=_schema)
     return parser
 
 
@@ -119,6 +133,34 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_show, format="terminal")
 
 
+def _add_outbox(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    show = actions.add_parser("list", help="what waits, or with --dead what could not be sent")
+    show.add_argument("--json", action="store_true", help="one JSON object a line")
+    show.add_argument("--dead", action="store_true", help="dead letters: what will not be sent")
+    show.set_defaults(command=_outbox_list)
+
+    retry = actions.add_parser("retry", help="send dead letters after all; a running compassd begins at once")
+    retry.add_argument(
+        "targets", nargs="*", metavar="DESTINATION|ID", help="destinations or messages (default: all)"
+    )
+    retry.set_defaults(command=_outbox_retry)
+
+    purge = actions.add_parser("purge", help="remove dead letters, without asking")
+    purge.add_argument("destination", nargs="?", metavar="DESTINATION", help="only of this one")
+    extent = purge.add_mutually_exclusive_group()
+    extent.add_argument("--dead", dest="all", action="store_false", help="only dead letters (the default)")
+    extent.add_argument("--all", dest="all", action="store_true", help="what waits, too")
+    purge.set_defaults(command=_outbox_purge, all=False)
+
+    for action in (show, retry, purge):
+        add_config(action)
+        action.add_argument(
+            "--state", type=Path, metavar="DIR", help="state directory (default: what the settings say)"
+        )
+
+
 # Each command imports what it needs when it runs: `check` must work where there is no bcc.
 
 
@@ -130,9 +172,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from compassd.commands.check import check  # noqa: PLC0415
+    from compassd.commands.check import CheckOptions, check  # noqa: PLC0415
 
-    return check(options.config, options.rules, sys.stdout, sys.stderr)
+    wanted = CheckOptions(options.config, options.rules, options.json, options.strict)
+    return check(wanted, sys.stdout, sys.stderr)
 
 
 def _trace(options: argparse.Namespace) -> int:
@@ -149,11 +192,43 @@ def _doctor(options: argparse.Namespace) -> int:
     return doctor(options.config, options.rules, sys.stdout)
 
 
+def _notify_test(options: argparse.Namespace) -> int:
+    from compassd.commands.notify_test import notify_test  # noqa: PLC0415
+
+    return notify_test(options.config, options.destinations, sys.stdout)
+
+
 def _show(options: argparse.Namespace) -> int:
     from compassd.commands.show import Format, ShowOptions, show  # noqa: PLC0415
 
     wanted = ShowOptions(options.source, options.id, Format(options.format), options.output)
     return show(wanted, sys.stdout)
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from compassd.commands.schema import schema  # noqa: PLC0415
+
+    return schema(options.name, sys.stdout)
+
+
+def _outbox_list(options: argparse.Namespace) -> int:
+    from compassd.commands.outbox import list_messages, state_directory  # noqa: PLC0415
+
+    directory = state_directory(options.config, options.state)
+    return list_messages(directory, sys.stdout, dead=options.dead, as_json=options.json)
+
+
+def _outbox_retry(options: argparse.Namespace) -> int:
+    from compassd.commands.outbox import retry, state_directory  # noqa: PLC0415
+
+    return retry(state_directory(options.config, options.state), options.targets, sys.stdout)
+
+
+def _outbox_purge(options: argparse.Namespace) -> int:
+    from compassd.commands.outbox import purge, state_directory  # noqa: PLC0415
+
+    directory = state_directory(options.config, options.state)
+    return purge(directory, options.destination, sys.stdout, waiting=options.all)
 
 
 if __name__ == "__main__":

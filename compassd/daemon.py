@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 # How long a wait for records lasts, at most: what a signal, the watchdog or a scan may have to wait. A record
 # ends the wait at once.
 _POLL_MS = 250
-# How often delivery hears how many requests there were.
-_NOTE_S = 1.0
+# How often to look how many requests there were.
+_COUNT_S = 1.0
 
 _NS_PER_S = 1_000_000_000
 
@@ -72,7 +72,7 @@ class Daemon:
     _manager: ServiceManager = field(default_factory=ServiceManager)
     _next_scan: float = 0.0
     _next_watch: float = 0.0
-    _next_note: float = 0.0
+    _next_count: float = 0.0
     _breaches: int = 0
     _undecodable: int = 0
     _losses: dict[Counter, int] = field(default_factory=lambda: dict.fromkeys(Counter, 0))
@@ -102,9 +102,8 @@ class Daemon:
         if time.monotonic() >= self._next_scan:
             self._scan()
             self._manager.status(self._summary())
-        if time.monotonic() >= self._next_note:
-            self._next_note = time.monotonic() + _NOTE_S
-            self.delivery.note_requests(self.program.counters()[Counter.FINISHED])
+        if time.monotonic() >= self._next_count:
+            self._count_requests()
         if self.settings.running and time.monotonic() >= self._next_watch:
             self._next_watch = time.monotonic() + self.settings.running_interval / _NS_PER_S
             self._look_at_running()
@@ -131,6 +130,11 @@ class Daemon:
         for breach in breaches:
             self._breaches += 1
             self.delivery.accept(breach)
+
+    def _count_requests(self) -> None:
+        """Tell how many requests there were, which rates are made of."""
+        self._next_count = time.monotonic() + _COUNT_S
+        self.delivery.note_requests(self.program.counters()[Counter.FINISHED])
 
     def _scan(self) -> None:
         self._next_scan = time.monotonic() + self.settings.rescan_interval / _NS_PER_S
@@ -204,6 +208,14 @@ class Daemon:
                 stats.overflowed,
                 stats.queued,
             )
+        for name, courier in self.delivery.post.stats().items() if self.delivery.post else ():
+            log.info(
+                "destination %s: %d messages sent, %d dead letters, %d wait in the outbox",
+                name,
+                courier.sent,
+                courier.dead,
+                courier.waiting,
+            )
         self.delivery.close()
         log.info("compassd stopped: %s", self._summary(undelivered=left))
         self.program.close()
@@ -217,9 +229,16 @@ class Daemon:
             + undelivered
             + sum(stats.overflowed + stats.failed for stats in self.delivery.stats().values())
         )
+        incidents = ""
+        if post := self.delivery.post:
+            lost += post.counters().overflowed
+            found = post.incidents()
+            incidents = f"{found.open} open incidents, "
+            if found.suppressed:
+                incidents += f"{found.suppressed} breaches too few to tell, "
         return (
             f"{counters[Counter.FINISHED]} requests, {counters[Counter.SHIPPED]} over the smallest budget, "
-            f"{self._breaches} breaches, {lost} lost"
+            f"{self._breaches} breaches, {incidents}{lost} lost"
         )
 
 

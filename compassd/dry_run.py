@@ -21,6 +21,7 @@ from compassd.notice import DigestNotice, IncidentNotice
 from compassd.outgoing import Counters
 from compassd.redact import redact
 from compassd.settings import Settings
+from compassd.settings_destinations import gets_incidents
 from compassd.text import shorten
 
 TYPE, VERSION = "compass.dry_run", 1
@@ -44,6 +45,8 @@ class DryRun(Teller):
         reader_gone: Called when nobody reads any more.
     """
 
+    post = None
+
     def __init__(
         self,
         settings: Settings,
@@ -54,6 +57,9 @@ class DryRun(Teller):
         reader_gone: Callable[[], None],
     ) -> None:
         self._settings = settings
+        self._of_incidents = frozenset(
+            name for name, wanted in settings.destinations.items() if gets_incidents(wanted)
+        )
         self._book = IncidentBook(settings.incidents, server)
         self._lines = LineWriter(descriptor)
         self._as_json = as_json
@@ -122,10 +128,14 @@ class DryRun(Teller):
     def _print(self, breach: Breach) -> bool:
         now = time.time_ns()
         self._print_messages(now)
-        self._book.take(breach, breach.destinations, now)
+        at_once = [name for name in breach.destinations if name not in self._of_incidents]
+        later = [name for name in breach.destinations if name in self._of_incidents]
+        self._book.take(breach, later, now)
         if self._as_json:
-            return self._write({"destinations": list(breach.destinations), "breach": document(breach)})
-        return self._write_text(f"breach: {summary(breach)} → {', '.join(breach.destinations)}")
+            fields = {"destinations": at_once, "incident_destinations": later, "breach": document(breach)}
+            return self._write(fields)
+        told = [*at_once, *(f"{name} with its incident" for name in later)]
+        return self._write_text(f"breach: {summary(breach)} → {', '.join(told)}")
 
     def _print_messages(self, now: int) -> None:
         for message in self._book.due(now):

@@ -41,3 +41,7 @@ class RecordError(CompassError):
 
 class DeliveryError(CompassError):
     """A destination did not take a message."""
+
+
+class StoreError(CompassError):
+    """What is kept on disk cannot be used."""

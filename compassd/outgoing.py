@@ -7,10 +7,12 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from compassd.breach import Breach
-from compassd.destinations.base import Destination, SendError
+from compassd.destinations.base import Deferring, Destination, SendError
 
 log = logging.getLogger(__name__)
 
@@ -138,9 +140,23 @@ class Outgoing:
 
     def _next(self) -> Breach | None:
         """Wait for a breach and return it, leaving it in the queue; None if there is nothing more to do."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._queue)
-            return None if self._stopped else self._queue[0]
+        while True:
+            with self._changed:
+                if self._stopped or self._queue:
+                    return None if self._stopped else self._queue[0]
+            pause = self._idle()
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or self._queue, pause)
+
+    def _idle(self) -> float | None:
+        """Have the destination send what is due; return when to do so again, s, None: never, as it is."""
+        if not isinstance(self._destination, Deferring):
+            return None
+        pause = self._destination.pause()
+        if pause is None or pause > 0.0:
+            return pause
+        error = self._attempt(self._destination.idle)
+        return self._backoff.base_s if error else self._destination.pause()
 
     def _deliver(self, breach: Breach) -> bool | None:
         """Return whether the breach was sent, None if it is left undelivered because the end is near."""
@@ -149,7 +165,7 @@ class Outgoing:
             if not self._wait(self._not_before):
                 return None
             self._not_before = time.monotonic() + self._destination.min_interval
-            error = self._attempt(breach)
+            error = self._attempt(partial(self._destination.send, breach))
             if error is None:
                 return True
             now = time.monotonic()
@@ -164,9 +180,9 @@ class Outgoing:
                 return None
         return False
 
-    def _attempt(self, breach: Breach) -> SendError | None:
+    def _attempt(self, send: Callable[[], None]) -> SendError | None:
         try:
-            self._destination.send(breach)
+            send()
         except SendError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - whatever a destination does, the others and we go on

@@ -57,7 +57,11 @@ class Compassd:
         self.rules.write_text(rules)
         paths = json.dumps([str(path) for path in extension])
         # Before the settings, which end in tables.
-        own = f'extension_paths = {paths}\nrescan_interval = "200ms"\nrunning = {json.dumps(running)}\n'
+        state = json.dumps(str(directory / "state"))
+        own = (
+            f"extension_paths = {paths}\nstate_directory = {state}\n"
+            f'rescan_interval = "200ms"\nrunning = {json.dumps(running)}\n'
+        )
         self.config.write_text(own + settings)
         self._environment = dict(environment or {})
         self._wrapper = tuple(wrapper)

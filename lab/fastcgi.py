@@ -127,7 +127,7 @@ def send(socket: Path, call: Call, *, timeout: float = 30.0) -> Response:
     """Send one call to the server that listens on socket and return its answer within timeout seconds."""
     started = time.monotonic_ns()
     try:
-        stdout, stderr = _exchange(socket, _encode(call), time.monotonic() + timeout)
+        stdout, stderr = _exchange(socket, encode(call), time.monotonic() + timeout)
     except TimeoutError as error:
         raise FastCGIError(f"no answer to {call.method} {call.uri!r} within {timeout:g} s") from error
     except OSError as error:
@@ -170,7 +170,8 @@ def drive(
     return responses
 
 
-def _encode(call: Call) -> bytes:
+def encode(call: Call) -> bytes:
+    """Return the whole FastCGI request, which asks for the connection to be closed behind the answer."""
     message = bytearray(_record(_BEGIN_REQUEST, struct.pack("!HB5x", _RESPONDER, 0)))
     for content in _packed(call.parameters()):
         message += _record(_PARAMS, content)

@@ -1,4 +1,7 @@
-"""A local HTTP server that plays Slack and a webhook's receiver, and misbehaves on command."""
+"""A local HTTP server that plays Slack and a webhook's receiver, and misbehaves on command.
+
+Slack is an incoming webhook (slack_url) and the Web API (api_url), whose messages and errors are in api.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from lab.errors import LabError
+from lab.rate import Rate
+from lab.slack_api import API_PATH, SlackApi
 from lab.slack_rules import refusal, violations
 
 SLACK_PATH = "/services/T000/B000/XXX"
 WEBHOOK_PATH = "/webhook"
 
-_BURST = 5  # "short bursts > 1 allowed", Slack says, without a number
 _MAX_BODY = 1 << 20
 
 
@@ -54,7 +58,18 @@ class SlowBytes:
     after_head: bool = True
 
 
-Mode = Status | Hang | Reset | SlowBytes
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Do what is asked, and break off in the middle of the answer.
+
+    Attributes:
+        body: The answer's body; whatever it is when the mode is chosen, it becomes what a good server says.
+    """
+
+    body: bytes = b""
+
+
+Mode = Status | Hang | Reset | SlowBytes | Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +105,25 @@ class Receiver:
     Args:
         slack_rate: Messages a second that Slack takes after a short burst; None: any number.
         certificate: PEM file with a private key and its certificate, to speak TLS.
+        authority: PEM file of the authority of clients, who then have to have a certificate.
     """
 
-    def __init__(self, *, slack_rate: float | None = 1.0, certificate: Path | None = None) -> None:
-        self._slack_rate = slack_rate
+    def __init__(
+        self,
+        *,
+        slack_rate: float | None = 1.0,
+        certificate: Path | None = None,
+        authority: Path | None = None,
+    ) -> None:
         self._changed = threading.Condition()
         self._received: list[Received] = []
         self._modes: deque[Mode] = deque()
         self._violations: list[str] = []
-        self._credit, self._credit_at = float(_BURST), time.monotonic()
+        self._rate = Rate(slack_rate)
+        self.api = SlackApi(slack_rate)
         self._closing = threading.Event()
         self._scheme = "https" if certificate else "http"
-        self._server = _Server(self, certificate)
+        self._server = _Server(self, certificate, authority)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="receiver"
         )
@@ -127,6 +149,11 @@ class Receiver:
     def slack_url(self) -> str:
         """URL of the incoming webhook."""
         return self.origin + SLACK_PATH
+
+    @property
+    def api_url(self) -> str:
+        """Where the methods of Slack's Web API are."""
+        return self.origin + API_PATH.rstrip("/")
 
     @property
     def webhook_url(self) -> str:
@@ -165,9 +192,8 @@ class Receiver:
         """Record a request and return how to answer it."""
         with self._changed:
             mode = self._modes.popleft() if self._modes else None
-            answer = mode or self._judge(path, headers, body)
-            accepted = mode is None and isinstance(answer, Status) and answer.code == 200  # noqa: PLR2004
             lower = {name.lower(): value for name, value in headers.items()}
+            answer, accepted = self._react(mode, path, lower, body)
             self._received.append(Received(path, lower, body, time.monotonic(), accepted))
             self._changed.notify_all()
         return answer
@@ -176,28 +202,38 @@ class Receiver:
         """Wait so long, None for ever; return whether the server still runs."""
         return not self._closing.wait(seconds)
 
-    def _judge(self, path: str, headers: Message, body: bytes) -> Mode:
-        if path == WEBHOOK_PATH:
-            return Status(200, {"Content-Type": "application/json"}, b"{}")
-        if path != SLACK_PATH:
-            return Status(404, {}, b"no_service")
-        if not self._has_credit():
-            return Status(429, {"Retry-After": "1"}, b"rate_limited")
-        if word := refusal(headers.get("Content-Type", ""), body):
-            return Status(400, {}, word.encode())
-        self._violations += violations(json.loads(body))
-        return Status(200, {"Content-Type": "text/html"}, b"ok")
+    def _react(
+        self, mode: Mode | None, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[Mode, bool]:
+        """Return how to answer, and whether that is what a good server does, with success."""
+        if mode is not None and not isinstance(mode, Cut):
+            return mode, False
+        status, accepted = self._judge(path, headers, body)
+        return (Cut(status.body), False) if mode else (status, accepted)
 
-    def _has_credit(self) -> bool:
-        if self._slack_rate is None:
-            return True
-        now = time.monotonic()
-        self._credit = min(float(_BURST), self._credit + (now - self._credit_at) * self._slack_rate)
-        self._credit_at = now
-        if self._credit < 1.0:
-            return False
-        self._credit -= 1.0
-        return True
+    def _judge(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Status, bool]:
+        """Return what a good server answers, and whether that is success."""
+        if path == WEBHOOK_PATH:
+            return Status(200, {"Content-Type": "application/json"}, b"{}"), True
+        if path.startswith(API_PATH):
+            return self._judge_call(path, headers, body)
+        if path != SLACK_PATH:
+            return Status(404, {}, b"no_service"), False
+        if not self._rate.take():
+            return Status(429, {"Retry-After": "1"}, b"rate_limited"), False
+        if word := refusal(headers.get("content-type", ""), body):
+            return Status(400, {}, word.encode()), False
+        self._violations += violations(json.loads(body))
+        return Status(200, {"Content-Type": "text/html"}, b"ok"), True
+
+    def _judge_call(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Status, bool]:
+        answer = self.api.answer(path, headers, body)
+        if answer.is_ok:
+            self._violations += violations(json.loads(body))
+        # Not ASCII is six characters there.
+        document = json.dumps(answer.document, ensure_ascii=True).encode()
+        head = {**answer.headers, "Content-Type": "application/json; charset=utf-8"}
+        return Status(answer.code, head, document), answer.is_ok
 
 
 class _Server(ThreadingHTTPServer):
@@ -206,12 +242,15 @@ class _Server(ThreadingHTTPServer):
     # Many connections at once are part of some tests.
     request_queue_size = 128
 
-    def __init__(self, receiver: Receiver, certificate: Path | None) -> None:
+    def __init__(self, receiver: Receiver, certificate: Path | None, authority: Path | None) -> None:
         self.receiver = receiver
         self._context = None
         if certificate:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(certificate)
+            if authority:
+                self._context.verify_mode = ssl.CERT_REQUIRED
+                self._context.load_verify_locations(authority)
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -254,6 +293,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.end_headers()
                 self.wfile.write(mode.body)
                 return
+            case Cut():
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(mode.body))
+                self.wfile.write(mode.body[: len(mode.body) // 2])
             case Hang():
                 self.server.receiver.pause(None)
             case SlowBytes():

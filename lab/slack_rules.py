@@ -1,4 +1,4 @@
-"""What Slack's incoming webhooks accept, from its documentation.
+"""What Slack accepts as a message, from its documentation.
 
 Limits: https://docs.slack.dev/reference/block-kit/blocks (50 blocks a message; header 150; section 3,000, ten
 fields of 2,000 each; context ten elements) and …/composition-objects/text-object (1 to 3,000 characters).
@@ -14,6 +14,12 @@ from typing import Any
 
 _MAX_BLOCKS, _MAX_FIELDS, _MAX_ELEMENTS = 50, 10, 10
 _MAX_TEXT, _MAX_HEADER, _MAX_FIELD = 3_000, 150, 2_000
+_OUR_BLOCKS, _OUR_TEXT, _OUR_LINES = 20, 10_000, 10
+# A label, amounts, shares, times, and the circles of severities.
+_OURS = re.compile(
+    r"[A-Za-z0-9\s*%.,;:()?…\N{LARGE BLUE CIRCLE}\N{LARGE ORANGE CIRCLE}\N{LARGE RED CIRCLE}"
+    r"\N{MEDIUM WHITE CIRCLE}-]*"
+)
 
 # <!channel>, <@U024BE7LH>, <#C024BE7LR>, <!subteam^SAZ94GDB8>, <https://example.com|link>
 _ACTIVE = re.compile(r"<[^<>]*>")
@@ -22,15 +28,18 @@ _BARE = re.compile(r"&(?!(?:amp|lt|gt);)|[<>]")
 
 
 def refusal(content_type: str, body: bytes) -> str:
-    """Return the word with which Slack refuses this request with status 400, "" if it takes it."""
+    """Return the word with which a webhook refuses this request with status 400, "" if it takes it."""
     if content_type.partition(";")[0].strip() != "application/json":
         return "invalid_payload"
     try:
         message = json.loads(body)
     except ValueError:
         return "invalid_payload"
-    if not isinstance(message, dict):
-        return "invalid_payload"
+    return fault(message) if isinstance(message, dict) else "invalid_payload"
+
+
+def fault(message: dict[str, Any]) -> str:
+    """Return the word for what is wrong with a message's text and blocks, "" for nothing."""
     if not message.get("text") and not message.get("blocks"):
         return "no_text"
     blocks = message.get("blocks", [])
@@ -48,6 +57,26 @@ def violations(message: dict[str, Any]) -> list[str]:
     ]
 
 
+def objections(message: dict[str, Any]) -> list[str]:
+    """Return what is wrong with a message of ours, which keeps more than Slack's rules.
+
+    It has a text, and at most 20 blocks and 10,000 characters. In mrkdwn all that is not ours is code, and no
+    code is empty, so that backticks come in pairs. No text has many lines.
+    """
+    found = [refusal("application/json", json.dumps(message).encode()), *violations(message)]
+    shown = list(texts(message))
+    if not message.get("text") or message.get("parse") != "none" or message.get("mrkdwn") is not False:
+        found.append("the text could act")
+    if len(message["blocks"]) > _OUR_BLOCKS or sum(map(len, shown)) > _OUR_TEXT:
+        found.append("too long")
+    for text in _mrkdwn_texts(message):
+        outside = text.split("`")[::2]
+        if text.count("`") % 2 or "``" in text or not all(_OURS.fullmatch(part) for part in outside):
+            found.append(f"not code: {text}")
+    found += [f"many lines: {text}" for text in shown if len(text.splitlines()) > _OUR_LINES]
+    return list(filter(None, found))
+
+
 def texts(message: object) -> Iterator[str]:
     """Yield every text that the message shows."""
     if isinstance(message, dict):
@@ -59,6 +88,18 @@ def texts(message: object) -> Iterator[str]:
     elif isinstance(message, list):
         for item in message:
             yield from texts(item)
+
+
+def _mrkdwn_texts(message: object) -> Iterator[str]:
+    match message:
+        case {"type": "mrkdwn", "text": str(text)}:
+            yield text
+        case dict():
+            for value in message.values():
+                yield from _mrkdwn_texts(value)
+        case list():
+            for item in message:
+                yield from _mrkdwn_texts(item)
 
 
 def _is_block(block: object) -> bool:

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/deps.sh python3-pytest python3-pytest-timeout python3-hypothesis python3-jsonschema python3-pyelftools \
 	python3-pydantic python3-pydantic-settings python3-requests python3-rich python3-sqlparse
-make test-phpt tracefs
+make test-phpt lab-programs tracefs
 # The reference implementation of Standard Webhooks is not in Debian. Debian 12's run compares with it.
 ignored=()
 while IFS= read -r file; do

@@ -2,23 +2,76 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from compassd.errors import ConfigurationError
+from compassd.rules.check import Report
 from compassd.rules.check import check as check_rules
+from compassd.rules.codes import Code
+from compassd.rules.problems import Problem, file_name
 from compassd.settings import DEFAULT_CONFIG, load_settings
 
 
-def check(config: Path | None, rules: Path | None, out: TextIO, err: TextIO) -> int:
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What to check, and how to say what is found.
+
+    Attributes:
+        config: The settings, None for the default place.
+        rules: The rules, None for the place that the settings name.
+        json: Whether to write one JSON document instead of text.
+        strict: Whether a warning is as bad as an error.
+    """
+
+    config: Path | None
+    rules: Path | None
+    json: bool
+    strict: bool
+
+
+def check(options: CheckOptions, out: TextIO, err: TextIO) -> int:
     """Validate the rules, say what is wrong with them, and return the exit status.
 
-    What the rules need of the settings (the destinations they name, the sampler) is checked if there are
-    settings: those given, or those installed.
-
     Raises:
-        ConfigurationError: The settings are unusable.
+        ConfigurationError: The settings are unusable. As JSON it is a problem like the others.
     """
-    if config is None and rules is not None and not DEFAULT_CONFIG.exists():
-        return check_rules(rules, None, out, err)
-    settings = load_settings(config)
-    return check_rules(rules or settings.rules, settings.destinations, out, err, sampling=settings.sampling)
+    if not options.json:
+        report = _report(options)
+        report.print(out, err)
+        return int(not report.ok)
+    try:
+        report = _report(options)
+    except ConfigurationError as error:
+        report = _unusable_settings(options, error)
+    report.print_json(out)
+    return int(not report.ok)
+
+
+def _report(options: CheckOptions) -> Report:
+    """Check the rules.
+
+    What they need of the settings (the destinations they name, the sampler) is checked if there are settings:
+    those given, or those installed.
+    """
+    if options.config is None and options.rules is not None and not DEFAULT_CONFIG.exists():
+        return check_rules(options.rules, now_ns=time.time_ns(), strict=options.strict)
+    settings = load_settings(options.config)
+    return check_rules(
+        options.rules or settings.rules,
+        settings.destinations,
+        now_ns=time.time_ns(),
+        sampling=settings.sampling,
+        strict=options.strict,
+    )
+
+
+def _unusable_settings(options: CheckOptions, error: ConfigurationError) -> Report:
+    file = file_name(options.config or DEFAULT_CONFIG)
+    problems = [
+        Problem(code=Code.SETTINGS, file=file, message=line, hint=error.hint)
+        for line in str(error).splitlines()
+    ]
+    return Report(file, 0, problems, options.strict)

@@ -32,7 +32,9 @@ def replay(  # noqa: PLR0913 - each is one option
     tried = rules_to_try(config, rules)
     old = load_rules(against) if against else None
     with open_capture(source) as requests:
-        found = replay_capture(requests, tried.ruleset, old, tried.incidents, tried.destinations)
+        found = replay_capture(
+            requests, tried.ruleset, old, tried.incidents, tried.destinations, tried.told_each
+        )
     if as_json:
         out.write(json.dumps(replay_document(found), ensure_ascii=False) + "\n")
     else:

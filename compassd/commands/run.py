@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+import time
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,9 @@ from compassd.destinations.factory import build_destinations
 from compassd.dry_run import DryRun
 from compassd.errors import ConfigurationError
 from compassd.kernel.start import load_program
-from compassd.rules.load import load_rules
+from compassd.post_office import PostOffice
+from compassd.rules.load import load_file
+from compassd.rules.match import RuleSet
 from compassd.settings import Settings, load_settings
 from compassd.signals import Signals
 
@@ -45,17 +48,10 @@ def run(config: Path | None, rules: Path | None, dry_run: DryRunFormat | None = 
     logs.configure(settings.log_level)
     signals = Signals()
     signals.install()
-    load = partial(load_rules, rules or settings.rules, settings.destinations, sampling=settings.sampling)
+    load = partial(_load, rules or settings.rules, settings)
     loaded = load()  # before the kernel is touched: a typo should cost nothing
+    delivery = _delivery(settings) if dry_run is None else _dry_run(settings, signals, dry_run)
     program = load_program(settings)
-    if dry_run is None:
-        delivery: Teller = Delivery(
-            build_destinations(settings),
-            queue_size=settings.queue_size,
-            query_strings=settings.query_strings,
-        )
-    else:
-        delivery = _dry_run(settings, signals, dry_run)
     daemon = Daemon(
         settings=settings,
         rules=loaded,
@@ -68,7 +64,15 @@ def run(config: Path | None, rules: Path | None, dry_run: DryRunFormat | None = 
     return 0
 
 
-def _dry_run(settings: Settings, signals: Signals, wanted: DryRunFormat) -> DryRun:
+def _delivery(settings: Settings) -> Teller:
+    destinations = build_destinations(settings)
+    post = PostOffice(settings, socket.gethostname(), destinations) if destinations.remote else None
+    return Delivery(
+        destinations.local, post, queue_size=settings.queue_size, query_strings=settings.query_strings
+    )
+
+
+def _dry_run(settings: Settings, signals: Signals, wanted: DryRunFormat) -> Teller:
     def stop() -> None:
         signals.stop = True
 
@@ -78,3 +82,15 @@ def _dry_run(settings: Settings, signals: Signals, wanted: DryRunFormat) -> DryR
     descriptor = sys.stdout.fileno()
     log.info("dry run: nothing is sent, and nothing is kept")
     return DryRun(settings, socket.gethostname(), descriptor, as_json=as_json, reader_gone=stop)
+
+
+def _load(path: Path, settings: Settings) -> RuleSet:
+    """Load the rules and log what is hardly meant so in them.
+
+    Raises:
+        RulesError: They cannot be used.
+    """
+    loaded = load_file(path, settings.destinations, sampling=settings.sampling)
+    for warning in loaded.warnings(settings.destinations, time.time_ns()):
+        log.warning("%s", warning)
+    return loaded.ruleset

@@ -9,6 +9,7 @@ from pathlib import Path
 from compassd.rules.load import load_rules
 from compassd.rules.match import RuleSet
 from compassd.settings import IncidentSettings, load_settings
+from compassd.settings_destinations import gets_incidents
 
 EVERY_DESTINATION = ("every destination",)
 """Stands for those of the settings where there are none."""
@@ -22,11 +23,13 @@ class TrialRules:
         ruleset: The rules.
         incidents: How breaches become incidents.
         destinations: Whom to tell where a rule does not say.
+        told_each: Of all destinations those that are told of each breach instead of incidents.
     """
 
     ruleset: RuleSet
     incidents: IncidentSettings
     destinations: Sequence[str]
+    told_each: frozenset[str] = frozenset()
 
 
 def rules_to_try(config: Path | None, rules: Path | None) -> TrialRules:
@@ -42,4 +45,5 @@ def rules_to_try(config: Path | None, rules: Path | None) -> TrialRules:
         return TrialRules(load_rules(rules), IncidentSettings(), EVERY_DESTINATION)
     settings = load_settings(config)
     ruleset = load_rules(rules or settings.rules, settings.destinations, sampling=settings.sampling)
-    return TrialRules(ruleset, settings.incidents, tuple(settings.destinations))
+    told_each = {name for name, wanted in settings.destinations.items() if not gets_incidents(wanted)}
+    return TrialRules(ruleset, settings.incidents, tuple(settings.destinations), frozenset(told_each))

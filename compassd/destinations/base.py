@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from compassd.breach import Breach
 from compassd.errors import DeliveryError
@@ -60,6 +60,21 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Free what the destination holds; never raises."""
+
+
+@runtime_checkable
+class Deferring(Protocol):
+    """A destination that holds something back, to send it a while later."""
+
+    def idle(self) -> None:
+        """Send what is due. Called while no breach waits.
+
+        Raises:
+            SendError: It was not taken; it is tried again.
+        """
+
+    def pause(self) -> float | None:
+        """Return in how many seconds something will be due, None if nothing is held back."""
 
 
 class Memory(Protocol):

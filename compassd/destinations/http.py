@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,13 +16,15 @@ import urllib3
 from compassd import __version__
 from compassd.destinations.base import SendError
 from compassd.destinations.guard import Guard, GuardedAdapter
+from compassd.destinations.tls import SYSTEM_TLS, ClientTls, tls_fault
 
 MAX_RETRY_AFTER_S = 3_600.0
 """No server may silence a destination for longer than this at a time."""
 
-# More of an answer is never read: Slack's is a word, a webhook's is not looked at.
+# By default no more of an answer is read: Slack's is a word, a webhook's is not looked at.
 _MAX_BODY = 16_384
 _RETRYABLE = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 # Small pieces where a word is expected, so that what arrived before a cut is kept.
 _SMALL, _PIECE = 64, 4_096
 _SERVER_ERROR = 500
@@ -35,10 +37,12 @@ class Answer:
     Attributes:
         status: HTTP status, 200 to 299.
         body: The beginning of the body; less than all of it if it was long or slow.
+        retry_after: How long its Retry-After header asks to wait, s; None without a usable one.
     """
 
     status: int
     body: bytes
+    retry_after: float | None = None
 
 
 class Poster:
@@ -52,12 +56,31 @@ class Poster:
         url: Where to post, a secret.
         timeout: How long one attempt may take altogether, s. Only the name's resolution and, for a host with
             several addresses, the connecting can take longer.
+        tls: Whom to trust, and how to prove who we are.
+        max_body: How much of an answer is read, bytes.
+        gone_words: One-word explanations of a refusal that would meet every message.
+
+    Raises:
+        ConfigurationError: What tls names cannot be used.
     """
 
-    def __init__(self, name: str, url: str, timeout: float) -> None:
+    def __init__(  # noqa: PLR0913 - each is independent, most with a default
+        self,
+        name: str,
+        url: str,
+        timeout: float,
+        *,
+        tls: ClientTls = SYSTEM_TLS,
+        max_body: int = _MAX_BODY,
+        gone_words: Container[str] = (),
+    ) -> None:
+        tls.check(name)
         self._name = name
+        self._max_body = max_body
+        self._gone_words = gone_words
         self._url = url
         self._timeout = timeout
+        self._tls = tls
         self._guard = Guard()
         self._session = requests.Session()
         self._session.auth = _no_auth
@@ -74,7 +97,7 @@ class Poster:
 
         Raises:
             SendError: No answer, or another status. 408, 425, 429, 5xx and network errors can be retried,
-                everything else is permanent.
+                everything else is permanent, and 404 and 410 say that the destination is gone.
         """
         try:
             with self._guard.limit(self._timeout):
@@ -92,7 +115,8 @@ class Poster:
             requests.Request("POST", self._url, data=body, headers=dict(headers))
         )
         # Proxies, and whether the environment names certificate authorities.
-        environment = self._session.merge_environment_settings(self._url, {}, True, None, None)  # noqa: FBT003
+        verify = str(self._tls.ca) if self._tls.ca else True
+        environment = self._session.merge_environment_settings(self._url, {}, True, verify, None)  # noqa: FBT003
         # By the adapter, because a session reads the whole body of a redirect even if it does not follow it.
         adapter = self._session.get_adapter(self._url)
         with adapter.send(
@@ -100,6 +124,7 @@ class Poster:
             stream=True,
             timeout=self._timeout,
             verify=environment["verify"] or True,
+            cert=self._tls.pair,
             proxies=environment["proxies"],
         ) as response:
             if self._guard.expired:
@@ -109,18 +134,21 @@ class Poster:
             status = response.status_code
             if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
                 raise self._refusal(response)
-            return Answer(status, _beginning(response))
+            retry_after = parse_retry_after(response.headers.get("Retry-After"))
+            return Answer(status, _beginning(response, self._max_body), retry_after)
 
     def _refusal(self, response: requests.Response) -> SendError:
         status = response.status_code
         fault = f"HTTP {status}"
         # Slack and others explain in one word; anything longer could repeat what was sent.
-        if word := re.fullmatch(rb"[a-z][a-z0-9_]{0,63}", _beginning(response).strip()):
-            fault += f" ({word[0].decode()})"
+        found = re.fullmatch(rb"[a-z][a-z0-9_]{0,63}", _beginning(response, _MAX_BODY).strip())
+        word = found[0].decode() if found else ""
+        permanent = status not in _RETRYABLE and status < _SERVER_ERROR
         return SendError(
             self._name,
-            fault,
-            permanent=status not in _RETRYABLE and status < _SERVER_ERROR,
+            f"{fault} ({word})" if word else fault,
+            permanent=permanent,
+            gone=status in _GONE or (permanent and word in self._gone_words),
             retry_after=parse_retry_after(response.headers.get("Retry-After")),
         )
 
@@ -128,7 +156,7 @@ class Poster:
         if self._guard.expired or isinstance(error, requests.Timeout):
             return f"no complete answer within {self._timeout:g} s"
         if isinstance(error, requests.exceptions.SSLError):
-            return "TLS failed: is its certificate valid?"
+            return tls_fault(error)
         if isinstance(error, requests.exceptions.ProxyError):
             return "the proxy refused"
         return f"connection failed ({type(error).__name__})"
@@ -160,11 +188,11 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _beginning(response: requests.Response) -> bytes:
-    """Return at most _MAX_BODY bytes, fewer if the connection breaks or the time is up."""
+def _beginning(response: requests.Response, limit: int) -> bytes:
+    """Return some limit bytes at most, fewer if the connection breaks or the time is up."""
     collected = b""
     with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
-        while len(collected) < _MAX_BODY and (
+        while len(collected) < limit and (
             piece := response.raw.read(1 if len(collected) < _SMALL else _PIECE, decode_content=False)
         ):
             collected += piece

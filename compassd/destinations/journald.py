@@ -1,4 +1,4 @@
-"""The journal of this machine: one structured entry a breach.
+"""The journal of this machine: one structured entry a breach, and sums of those that would be too many.
 
 Fields (systemd.journal-fields(7) describes the first four):
 
@@ -27,12 +27,18 @@ Fields (systemd.journal-fields(7) describes the first four):
 
 What is empty is left out. Where several functions are over budget, their fields come several times, and as
 the journal keeps no order of equal names, the message says which belong together.
+
+Breaches beyond the rate are counted by rule and pool, and told once a second in an entry with SUMMARY_ID,
+COMPASS_SUPPRESSED (how many), COMPASS_MAX_DURATION_MS, COMPASS_RULE, COMPASS_POOL, COMPASS_SEVERITY.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from systemd import journal
@@ -40,8 +46,12 @@ from systemd import journal
 from compassd.breach import Breach, Excess, Metric, Severity, State
 from compassd.calltree import Frame, Step
 from compassd.destinations.base import SendError
+from compassd.destinations.journald_rate import Limiter, Suppressed
 from compassd.hot_path import last_seen, verdict
+from compassd.incident_document import message_document
 from compassd.message import signal_name, summary
+from compassd.notice import Message
+from compassd.units import format_duration
 
 MESSAGE_IDS = {
     State.FINISHED: "55fb85bec3984995914a201238321127",
@@ -49,6 +59,12 @@ MESSAGE_IDS = {
     State.DIED: "968df7ccd8e04964a7362a78aa231045",
 }
 """Identify entries that tell of a breach, by what has become of its request: journalctl MESSAGE_ID=…"""
+
+SUMMARY_ID = "af1b888e2e694bdfa0506c492330cd4d"
+"""Identifies entries that tell of several breaches at once."""
+
+TEST_ID = "f69b0faf5b75473c8e16dbeceec18997"
+"""Identifies entries that only show that the journal can be written to."""
 
 _SOCKET = Path("/run/systemd/journal/socket")
 # syslog(3)'s LOG_CRIT, LOG_WARNING and LOG_INFO.
@@ -60,34 +76,98 @@ _NOT_IN_FIELD = re.compile(r"[^A-Z0-9]")
 
 
 class JournaldDestination:
-    """Writes each breach to the journal.
+    """Writes each breach to the journal, up to a rate, and what exceeds it as sums.
 
     Args:
         name: Its name in the settings.
+        rate: Entries a second in the long run.
+        burst: Entries at once.
     """
 
     min_interval = 0.0
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, rate: int = 200, burst: int = 1_000) -> None:
         self.name = name
+        self._limiter = Limiter(rate, burst)
+        # Taken from the limiter, and not written yet.
+        self._sums: deque[Suppressed] = deque()
 
     def send(self, breach: Breach) -> None:
-        """Write the breach's entry.
+        """Write the breach's entry, or count it; write what was counted if it is time.
+
+        Raises:
+            SendError: The journal does not run or does not take an entry.
+        """
+        self.idle()
+        if self._limiter.admit(breach, time.monotonic()):
+            self._write(fields(breach))
+
+    def idle(self) -> None:
+        """Write what was counted if it is time.
+
+        Raises:
+            SendError: The journal does not run or does not take an entry.
+        """
+        self._sums.extend(self._limiter.take_due(time.monotonic()))
+        self._write_sums()
+
+    def pause(self) -> float | None:
+        """Return in how many seconds it is time to write what was counted, None if nothing was."""
+        return 0.0 if self._sums else self._limiter.pause(time.monotonic())
+
+    def send_test(self, message: Message) -> None:
+        """Write an entry that is of no breach.
 
         Raises:
             SendError: The journal does not run or does not take the entry.
         """
+        self._write(test_fields(message))
+
+    def close(self) -> None:
+        """Write what was counted, if that is possible. libsystemd keeps the socket."""
+        self._sums.extend(self._limiter.take_all())
+        with contextlib.suppress(SendError):
+            self._write_sums()
+
+    def _write_sums(self) -> None:
+        while self._sums:
+            self._write(sum_fields(self._sums[0]))
+            self._sums.popleft()
+
+    def _write(self, entry: Iterable[tuple[str, str]]) -> None:
         # sd_journal_sendv(3) returns success without a journal, so that programs run everywhere.
         if not _SOCKET.is_socket():
             raise SendError(self.name, "the journal does not run")
         try:
             # Each field is handed over with its length: a newline in a value cannot begin another field.
-            journal.sendv(*(f"{field}={value}".encode(errors="replace") for field, value in fields(breach)))
+            journal.sendv(*(f"{field}={value}".encode(errors="replace") for field, value in entry))
         except OSError as error:
             raise SendError(self.name, f"the journal: {error.strerror}") from error
 
-    def close(self) -> None:
-        """Do nothing: libsystemd keeps the socket."""
+
+def sum_fields(suppressed: Suppressed) -> Iterator[tuple[str, str]]:
+    """Yield names and values of the entry for breaches that have none of their own."""
+    breaches = "1 more breach" if suppressed.count == 1 else f"{suppressed.count} more breaches"
+    pool = f" in pool {suppressed.pool}" if suppressed.pool else ""
+    longest = format_duration(suppressed.max_ns)
+    yield "MESSAGE", f"{breaches} of rule {suppressed.rule}{pool} not written one by one: at most {longest}"
+    yield "MESSAGE_ID", SUMMARY_ID
+    yield "PRIORITY", str(_PRIORITIES[suppressed.severity])
+    yield "SYSLOG_IDENTIFIER", "compassd"
+    yield "COMPASS_RULE", suppressed.rule
+    if suppressed.pool:
+        yield "COMPASS_POOL", suppressed.pool
+    yield "COMPASS_SEVERITY", str(suppressed.severity)
+    yield "COMPASS_SUPPRESSED", str(suppressed.count)
+    yield "COMPASS_MAX_DURATION_MS", _ms(suppressed.max_ns)
+
+
+def test_fields(message: Message) -> Iterator[tuple[str, str]]:
+    """Yield names and values of an entry that is of no breach."""
+    yield "MESSAGE", message_document(message)["summary"]
+    yield "MESSAGE_ID", TEST_ID
+    yield "PRIORITY", str(_PRIORITIES[Severity.INFO])
+    yield "SYSLOG_IDENTIFIER", "compassd"
 
 
 def fields(breach: Breach) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""A webhook: the published JSON document by HTTP POST, signed as Standard Webhooks asks.
+"""A webhook: the published JSON documents by HTTP POST, signed as Standard Webhooks asks.
 
 The specification (https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md):
 webhook-id stays the same when a message is sent again, webhook-timestamp is that of the attempt, and
@@ -13,13 +13,16 @@ import hmac
 import time
 from collections.abc import Mapping, Sequence
 
-from compassd.breach import Breach
+from compassd.destinations.base import Memory
 from compassd.destinations.http import Poster
-from compassd.message import document, encode
+from compassd.destinations.tls import SYSTEM_TLS, ClientTls
+from compassd.incident_document import message_document
+from compassd.message import encode
+from compassd.notice import Message
 
 
 class WebhookDestination:
-    """Posts each breach to a URL.
+    """Posts each message to a URL.
 
     Args:
         name: Its name in the settings.
@@ -27,11 +30,15 @@ class WebhookDestination:
         keys: Signing keys; every one signs. without one the message is not signed.
         headers: Sent along.
         timeout: How long one attempt may take altogether, s.
+        tls: Whom to trust, and how to prove who we are.
+
+    Raises:
+        ConfigurationError: What tls names cannot be used.
     """
 
     min_interval = 0.0
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         name: str,
         url: str,
@@ -39,20 +46,21 @@ class WebhookDestination:
         keys: Sequence[bytes] = (),
         headers: Mapping[str, str] | None = None,
         timeout: float = 10.0,
+        tls: ClientTls = SYSTEM_TLS,
     ) -> None:
         self.name = name
         self._keys = tuple(keys)
         self._headers = dict(headers or {})
-        self._poster = Poster(name, url, timeout)
+        self._poster = Poster(name, url, timeout, tls=tls)
 
-    def send(self, breach: Breach) -> None:
-        """Post the breach.
+    def send(self, message: Message, memory: Memory) -> None:  # noqa: ARG002 - each message says it all
+        """Post the message.
 
         Raises:
             SendError: The answer is not 2xx, or there is none.
         """
-        body = encode(document(breach))
-        message_id, timestamp = f"msg_{breach.message_id}", int(time.time())
+        body = encode(message_document(message))
+        message_id, timestamp = f"msg_{message.id}", int(time.time())
         headers = {
             **self._headers,
             "Content-Type": "application/json",

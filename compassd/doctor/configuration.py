@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,13 @@ from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
+from compassd.destinations.tls import SYSTEM_TLS, ClientTls
 from compassd.doctor.finding import Finding, Verdict
 from compassd.errors import ConfigurationError
-from compassd.rules.load import load_rules
+from compassd.rules.load import load_file
 from compassd.settings import Settings, load_settings
 from compassd.settings_destinations import (
+    AlertmanagerSettings,
     DestinationSettings,
     JournaldSettings,
     SlackSettings,
@@ -42,12 +44,14 @@ def check_settings(config: Path | None) -> tuple[Settings, list[Finding]]:
 def check_rules(path: Path, settings: Settings) -> Iterator[Finding]:
     """Load the rules, with what they need of the settings."""
     try:
-        rules = load_rules(path, settings.destinations, sampling=settings.sampling)
+        rules = load_file(path, settings.destinations, sampling=settings.sampling)
     except ConfigurationError as error:
         for line in str(error).splitlines():
             yield Finding(Verdict.FAIL, "rules", line, "mend it; `compassd check` shows all errors")
     else:
-        yield Finding(Verdict.OK, "rules", f"{len(rules.rules)} in {path}")
+        yield Finding(Verdict.OK, "rules", f"{len(rules.content.rule)} in {path}")
+        for warning in rules.warnings(settings.destinations, time.time_ns()):
+            yield Finding(Verdict.WARN, "rules", str(warning))
 
 
 def destination_checks(settings: Settings) -> Iterable[Callable[[], Iterator[Finding]]]:
@@ -64,13 +68,21 @@ def _check_destination(name: str, destination: DestinationSettings) -> Iterator[
             yield Finding(
                 Verdict.FAIL, subject, "journald does not run here", "start systemd-journald, or remove it"
             )
-    elif isinstance(destination, SlackSettings | WebhookSettings):
-        yield _check_connection(subject, destination.url.get_secret_value())
+    elif isinstance(destination, SlackSettings):
+        yield _check_connection(subject, destination.address, SYSTEM_TLS)
+    elif isinstance(destination, WebhookSettings | AlertmanagerSettings):
+        tls = ClientTls(destination.ca, destination.client_certificate, destination.client_key)
+        try:
+            tls.check(name)
+        except ConfigurationError as error:
+            yield Finding(Verdict.FAIL, "settings", str(error), error.hint)
+        else:
+            yield _check_connection(subject, destination.url.get_secret_value(), tls)
     else:
         yield Finding(Verdict.OK, subject, f"{destination.type} needs nothing")
 
 
-def _check_connection(subject: str, url: str) -> Finding:
+def _check_connection(subject: str, url: str, tls: ClientTls) -> Finding:
     """Connect, to the proxy if the environment names one, and hang up.
 
     The URL's path may be a secret and is never shown.
@@ -83,9 +95,9 @@ def _check_connection(subject: str, url: str) -> Finding:
     try:
         with socket.create_connection((host, port), _CONNECT_S) as connection:
             if via.scheme == "https":
-                context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE"))
+                context = tls.context(os.environ.get("REQUESTS_CA_BUNDLE"))
                 context.wrap_socket(connection, server_hostname=host).close()
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, ConfigurationError) as error:
         mend = "check name resolution, the firewall, certificates and proxies"
         return Finding(Verdict.FAIL, subject, f"{name} cannot be reached: {error}", mend)
     return Finding(Verdict.OK, subject, f"{name} answers; nothing was sent")

@@ -2,47 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from compassd.rules.load import load_rules
-from compassd.rules.problems import RulesError, file_name
+from compassd.rules.codes import ProblemSeverity
+from compassd.rules.load import load_file
+from compassd.rules.problems import Problem, RulesError, file_name
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is to be said of a rules file.
+
+    Attributes:
+        file: Its name for messages.
+        rules: How many rules it has, 0 if it has errors.
+        problems: In the order of the file: errors, or warnings only.
+        strict: Whether a warning is as bad as an error.
+    """
+
+    file: str
+    rules: int
+    problems: Sequence[Problem]
+    strict: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file is fit for use."""
+        return all(
+            problem.code.severity is ProblemSeverity.WARNING and not self.strict for problem in self.problems
+        )
+
+    def print(self, out: TextIO, err: TextIO) -> None:
+        """Write one line on out if the file is fine; on err each problem, with its line of the file."""
+        for problem in self.problems:
+            print(problem, file=err)
+            if problem.excerpt:
+                print(problem.excerpt, file=err)
+            if problem.hint:
+                print(f"hint: {problem.hint}", file=err)
+        warnings = sum(problem.code.severity is ProblemSeverity.WARNING for problem in self.problems)
+        errors = len(self.problems) - warnings
+        counts = [_count(errors, "problem")] if errors else []
+        counts += [_count(warnings, "warning")] if warnings else []
+        if self.ok:
+            print(f"{self.file}: {', '.join([_count(self.rules, 'rule'), *counts, 'ok'])}", file=out)
+        else:
+            print(f"{self.file}: {', '.join(counts)}", file=err)
+
+    def print_json(self, out: TextIO) -> None:
+        """Write the report as one JSON document."""
+        document = {
+            "ok": self.ok,
+            "rules": self.rules,
+            "problems": [problem.document() for problem in self.problems],
+        }
+        json.dump(document, out, indent=2)
+        out.write("\n")
 
 
 def check(
     path: Path,
-    known_destinations: Collection[str] | None,
-    out: TextIO,
-    err: TextIO,
+    known_destinations: Collection[str] | None = None,
     *,
+    now_ns: int,
     sampling: bool = True,
-) -> int:
-    """Say on out that the rules file is fine, or on err everything that is wrong with it and where.
+    strict: bool = False,
+) -> Report:
+    """Return what is to be said of a rules file.
 
     Args:
         path: The rules file.
         known_destinations: Names that rules may send to; None leaves the names unchecked.
-        out: Gets one line if the file is fine.
-        err: Gets each problem, with its line of the file, then their count.
+        now_ns: When exceptions are compared with their date, Unix time in ns.
         sampling: Whether requests have call trees, which budgets of waits and functions need.
-
-    Returns:
-        The exit status: 0 if the file is fine, 1 if not.
+        strict: Whether a warning is as bad as an error.
     """
     try:
-        ruleset = load_rules(path, known_destinations, sampling=sampling)
+        loaded = load_file(path, known_destinations, sampling=sampling)
     except RulesError as error:
-        for problem in error.problems:
-            print(problem, file=err)
-            if problem.excerpt:
-                print(problem.excerpt, file=err)
-        if error.hint:
-            print(f"hint: {error.hint}", file=err)
-        print(f"{file_name(path)}: {_count(len(error.problems), 'problem')}", file=err)
-        return 1
-    print(f"{file_name(path)}: {_count(len(ruleset.rules), 'rule')}, ok", file=out)
-    return 0
+        return Report(file_name(path), 0, error.problems, strict)
+    warnings = loaded.warnings(known_destinations, now_ns)
+    return Report(file_name(path), len(loaded.content.rule), warnings, strict)
 
 
 def _count(number: int, thing: str) -> str:

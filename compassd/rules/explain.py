@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from compassd.rules.codes import Code
 from compassd.rules.model import (
     Budget,
     Exclusion,
@@ -19,39 +19,9 @@ from compassd.rules.model import (
     RulesFile,
 )
 from compassd.rules.positions import KeyPath
+from compassd.rules.problems import Finding
 from compassd.rules.values import suggestion
 from compassd.units import quoted, shown
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong with a document.
-
-    Attributes:
-        path: Of the value concerned, or of the table around it; it may go deeper than the document does.
-        at_key: Whether to point to the key rather than to its value.
-        message: What is wrong, in one line, beginning with the key inside of its rule.
-    """
-
-    path: KeyPath
-    at_key: bool
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """What may be in a document.
-
-    Attributes:
-        root: The document as a whole.
-        models: What may be in its tables, by their names.
-        examples: How to write a table or a list of tables, by their names.
-    """
-
-    root: type[BaseModel]
-    models: Mapping[str, type[BaseModel]]
-    examples: Mapping[str, str]
-
 
 _EXAMPLES = {
     "rule": "write [[rule]] above the keys of each rule, with two brackets",
@@ -59,6 +29,7 @@ _EXAMPLES = {
     "match": 'write for example match = { uri = "/shop/**" }',
     "budget": 'write for example budget = { duration = "800ms" }',
     "function": 'write for example function = { name = "PDO::*", waits = 50 }',
+    "tags": 'write for example tags = { tenant = "acme" }',
     "not": 'write for example not = { uri = "/shop/export" }',
     "exception": "write [[rule.exception]] above the keys of each exception",
 }
@@ -72,40 +43,89 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "function": FunctionBudget,
 }
 
+# What pydantic calls a value that is no table where there must be one.
+_SHAPES = {"model_type": "table", "mapping_type": "table", "tuple_type": "list of tables"}
+# Of a wrong value, by its key, or by its table and key where the key alone does not tell.
+_CODES: Mapping[str, Code] = {
+    "rule": Code.WITHIN,
+    "name": Code.NAME,
+    "overrides": Code.NAME,
+    "uri": Code.URI,
+    "route.match": Code.URI,
+    "uri_regex": Code.URI_REGEX,
+    "method": Code.METHOD,
+    "host": Code.HOST,
+    "status": Code.STATUS,
+    "pool": Code.GLOB,
+    "transaction": Code.GLOB,
+    "tags": Code.GLOB,
+    "not": Code.EMPTY_MATCH,
+    "budget": Code.NO_LIMIT,
+    "duration": Code.DURATION,
+    "cpu": Code.DURATION,
+    "time": Code.DURATION,
+    "within": Code.DURATION,
+    "memory": Code.SIZE,
+    "waits": Code.WAITS,
+    "function": Code.NO_LIMIT,
+    "function.name": Code.FUNCTION,
+    "severity": Code.SEVERITY,
+    "destinations": Code.DESTINATION,
+    "escalate_ratio": Code.NUMBER,
+    "min_hits": Code.NUMBER,
+    "min_rate": Code.NUMBER,
+    "exception": Code.EMPTY_MATCH,
+    "reason": Code.REASON,
+    "expires": Code.EXPIRES,
+    "route.name": Code.ROUTE_NAME,
+}
 
-RULES = Vocabulary(RulesFile, _MODELS, _EXAMPLES)
 
-
-def explain(error: ValidationError, vocabulary: Vocabulary = RULES) -> Iterator[Finding]:
-    """Yield what is wrong with a document, from the error of its model's model_validate()."""
+def explain(error: ValidationError) -> Iterator[Finding]:
+    """Yield what is wrong with a document, from the error of RulesFile.model_validate."""
     for details in error.errors(include_url=False):
         path = details["loc"]
         if details["type"] == "extra_forbidden":
-            yield Finding(path, at_key=True, message=_inside(path[:-1], _unknown_key(path, vocabulary)))
+            message = _inside(path[:-1], _unknown_key(path))
+            yield Finding(Code.UNKNOWN_KEY, path, at_key=True, message=message)
         elif details["type"] == "missing":
-            message = f"missing key {quoted(str(path[-1]))}"
-            yield Finding(path[:-1], at_key=True, message=_inside(path[:-1], message))
+            message = _inside(path[:-1], f"missing key {quoted(str(path[-1]))}")
+            yield Finding(Code.MISSING_KEY, path[:-1], at_key=True, message=message)
         else:
-            yield Finding(path, at_key=False, message=_inside(path, _complaint(details, vocabulary)))
+            message = _inside(path, _complaint(details))
+            yield Finding(_code(details), path, at_key=False, message=message)
 
 
-def _unknown_key(path: KeyPath, vocabulary: Vocabulary) -> str:
+def _code(details: ErrorDetails) -> Code:
+    """Return the kind of a wrong value."""
+    if details["type"] in _SHAPES:
+        return Code.NOT_A_TABLE
+    keys = [part for part in details["loc"] if isinstance(part, str)]
+    if "tags" in keys:
+        # What follows is the name of a tag, which may be that of a key.
+        keys = keys[: keys.index("tags") + 1]
+    code = _CODES.get(".".join(keys[-2:])) or _CODES[keys[-1]]
+    if code is Code.DESTINATION and isinstance(details["input"], str):
+        return Code.UNKNOWN_DESTINATION
+    return code
+
+
+def _unknown_key(path: KeyPath) -> str:
     *table, key = path
     names = [part for part in table if isinstance(part, str)]
-    model = vocabulary.models[names[-1]] if names else vocabulary.root
+    model = _MODELS[names[-1]] if names else RulesFile
     known = sorted(field.alias or name for name, field in model.model_fields.items())
     listed = "; known: " + ", ".join(quoted(each) for each in known)
     return f"unknown key {quoted(str(key))}{suggestion(str(key), known) or listed}"
 
 
-def _complaint(details: ErrorDetails, vocabulary: Vocabulary) -> str:
+def _complaint(details: ErrorDetails) -> str:
     if details["type"] == "value_error":
         # One of this package's own; pydantic would put "Value error, " in front.
         return str(details["ctx"]["error"])
-    if details["type"] in {"model_type", "tuple_type"}:
+    if expected := _SHAPES.get(details["type"]):
         names = [key for key in details["loc"] if isinstance(key, str)]
-        expected = "list of tables" if details["type"] == "tuple_type" else "table"
-        return f"{shown(details['input'])} is not a {expected}; {vocabulary.examples[names[-1]]}"
+        return f"{shown(details['input'])} is not a {expected}; {_EXAMPLES[names[-1]]}"
     return details["msg"]
 
 

@@ -12,12 +12,17 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, TypeVar
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, ValidationInfo, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from compassd.breach import Severity
+from compassd.rules.function_glob import MAX_LENGTH as MAX_FUNCTION_GLOB
 from compassd.rules.function_glob import compile_function_glob
 from compassd.rules.glob import compile_glob
+from compassd.rules.path_regex import MAX_LENGTH as MAX_PATH_REGEX
 from compassd.rules.path_regex import compile_path_regex
+from compassd.rules.text_glob import MAX_LENGTH as MAX_TEXT_GLOB
 from compassd.rules.text_glob import compile_text_glob
 from compassd.units import quoted, shown
 
@@ -208,25 +213,78 @@ def _destination(value: object, info: ValidationInfo) -> str:
 
 
 _T = TypeVar("_T")
-OneOrMany = Annotated[tuple[_T, ...], BeforeValidator(_one_or_many)]
+
+
+class _OneOrManySchema:
+    """Says in the JSON Schema of a list that a single value needs no brackets."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        items = handler(core_schema)["items"]
+        return {"anyOf": [items, {"type": "array", "items": items, "minItems": 1}]}
+
+
+def _text_schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$"})
+
+
+def _length_schema(longest: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": longest})
+
+
+# What the JSON Schema says is what an editor can hold against a value; the validators know more.
+OneOrMany = Annotated[tuple[_T, ...], BeforeValidator(_one_or_many), _OneOrManySchema()]
 """Written as one value or as a list that is not empty."""
-PathGlob = Annotated[str, BeforeValidator(_path_glob)]
-HostGlob = Annotated[str, BeforeValidator(_host_glob)]
-Method = Annotated[str, BeforeValidator(_method)]
-Status = Annotated[int | str, BeforeValidator(_status)]
-FunctionGlob = Annotated[str, BeforeValidator(_function_glob)]
-Waits = Annotated[int, BeforeValidator(_waits)]
+PathGlob = Annotated[
+    str, BeforeValidator(_path_glob), WithJsonSchema({"type": "string", "pattern": r"^(?:/|\*\*)"})
+]
+HostGlob = Annotated[str, BeforeValidator(_host_glob), _text_schema("[^/]+")]
+Method = Annotated[str, BeforeValidator(_method), _text_schema(_METHOD.pattern)]
+Status = Annotated[
+    int | str,
+    BeforeValidator(_status),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 100, "maximum": 599},
+                {"type": "string", "pattern": "^[1-5][xX][xX]$"},
+            ]
+        }
+    ),
+]
+FunctionGlob = Annotated[str, BeforeValidator(_function_glob), _length_schema(MAX_FUNCTION_GLOB)]
+Waits = Annotated[
+    int, BeforeValidator(_waits), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": _MAX_WAITS})
+]
 Destination = Annotated[str, BeforeValidator(_destination)]
-Name = Annotated[str, BeforeValidator(_name)]
-PathRegexText = Annotated[str, BeforeValidator(_path_regex)]
-TextGlob = Annotated[str, BeforeValidator(_text_glob)]
-Tags = Annotated[Mapping[str, OneOrMany[TextGlob]], BeforeValidator(_tags)]
+Name = Annotated[str, BeforeValidator(_name), _text_schema(_NAME.pattern)]
+PathRegexText = Annotated[str, BeforeValidator(_path_regex), _length_schema(MAX_PATH_REGEX)]
+TextGlob = Annotated[str, BeforeValidator(_text_glob), _length_schema(MAX_TEXT_GLOB)]
+Tags = Annotated[
+    Mapping[str, OneOrMany[TextGlob]],
+    BeforeValidator(_tags),
+    Field(json_schema_extra={"minProperties": 1}),
+]
 """Tags by their names, each with globs for its value."""
-EscalateRatio = Annotated[float, BeforeValidator(_escalate_ratio)]
-MinHits = Annotated[int, BeforeValidator(_min_hits)]
-MinRate = Annotated[float, BeforeValidator(_min_rate)]
-Reason = Annotated[str, BeforeValidator(_reason)]
-Expiry = Annotated[int, BeforeValidator(_expiry)]
+EscalateRatio = Annotated[
+    float, BeforeValidator(_escalate_ratio), WithJsonSchema({"type": "number", "exclusiveMinimum": 1})
+]
+MinHits = Annotated[
+    int, BeforeValidator(_min_hits), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": _MAX_HITS})
+]
+MinRate = Annotated[
+    float,
+    BeforeValidator(_min_rate),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+]
+Reason = Annotated[str, BeforeValidator(_reason), WithJsonSchema({"type": "string", "pattern": r"\S"})]
+Expiry = Annotated[
+    int,
+    BeforeValidator(_expiry),
+    # JSON has no dates: editors hold their text against this.
+    _text_schema(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9:.]+(?:[Zz]|[+-][0-9]{2}:[0-9]{2}))?"),
+]
 """Written as a date, until its end in UTC, or a date and time with an offset; held as Unix time in ns."""
-RouteName = Annotated[str, BeforeValidator(_route_name)]
-SeverityName = Annotated[Severity, BeforeValidator(_severity)]
+RouteName = Annotated[str, BeforeValidator(_route_name), _length_schema(_MAX_ROUTE_NAME)]
+SeverityName = Annotated[Severity, BeforeValidator(_severity), WithJsonSchema({"enum": list(Severity)})]

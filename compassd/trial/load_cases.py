@@ -6,36 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from compassd.rules.explain import Vocabulary, explain
-from compassd.rules.positions import KeyPath, Place, Position, locate
-from compassd.rules.problems import RulesError
-from compassd.rules.source import Source, read_source
+from compassd.errors import ConfigurationError
+from compassd.rules.positions import Place, locate
+from compassd.rules.source import RulesSource, read_source
+from compassd.rules.values import suggestion
 from compassd.settings import IncidentSettings
 from compassd.trial.cases import AlertCase, Case, CaseFile, FunctionCase, MessageCase, RequestCase
+from compassd.units import quoted, shown
 
-_VOCABULARY = Vocabulary(
-    CaseFile,
-    {
-        "incidents": IncidentSettings,
-        "test": Case,
-        "request": RequestCase,
-        "functions": FunctionCase,
-        "alert": AlertCase,
-        "message": MessageCase,
-    },
-    {
-        "incidents": 'write for example incidents = { cooldown = "5m" }',
-        "test": "write [[test]] above the keys of each test, with two brackets",
-        "request": 'write for example request = { uri = "/cart", duration = "2s" }',
-        "functions": 'write for example functions = [{ name = "PDO::query", waits = 20 }]',
-        "alert": 'write for example alert = { rule = "slow", count = 1 }',
-        "message": 'write for example message = { happening = "opened", count = 1 }',
-        "breaks": 'write for example breaks = ["slow"], or breaks = [] for none',
-        "tags": 'write for example tags = { tenant = "acme" }',
-    },
-)
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "incidents": IncidentSettings,
+    "test": Case,
+    "request": RequestCase,
+    "functions": FunctionCase,
+    "alert": AlertCase,
+    "message": MessageCase,
+}
+_SHAPES = {"model_type": "a table", "dict_type": "a table", "tuple_type": "a list", "list_type": "a list"}
+_HINT = "docs/testing-rules.md says what is in such a file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +40,11 @@ class LoadedCases:
 
     path: Path
     cases: CaseFile
-    _source: Source
-    _positions: Mapping[KeyPath, Position]
+    _source: RulesSource
 
     def place(self, *path: str | int) -> str:
         """Return where something in the file stands, as file:line."""
-        position = locate(self._positions, path)
+        position = locate(self._source.positions, path)
         return f"{self._source.file}:{position.key.line}" if position else self._source.file
 
 
@@ -62,17 +52,44 @@ def load_cases(path: Path) -> LoadedCases:
     """Read and check a file of tests.
 
     Raises:
-        RulesError: It cannot be used; carries all the problems found, in the order of the file.
+        ConfigurationError: It cannot be used; the message has a line for each problem.
     """
-    source = read_source(path, "a file of tests", "docs/testing-rules.md says what is in such a file")
-    document, positions = source.parse()
+    source = read_source(path, _HINT)
     try:
-        cases = CaseFile.model_validate(document)
+        return LoadedCases(path, CaseFile.model_validate(source.document), source)
     except ValidationError as error:
-        problems = []
-        for finding in explain(error, _VOCABULARY):
-            position = locate(positions, finding.path)
-            place = None if position is None else position.key if finding.at_key else position.value
-            problems.append(source.problem(finding.message, place))
-        raise RulesError(sorted(problems, key=lambda each: each.place or Place(0, 0))) from None
-    return LoadedCases(path, cases, source, positions)
+        problems = sorted(_problem(source, details) for details in error.errors(include_url=False))
+        lines = "\n".join(text for _, text in problems)
+    raise ConfigurationError(lines, hint=_HINT)
+
+
+def _problem(source: RulesSource, details: ErrorDetails) -> tuple[Place, str]:
+    """Return where a problem is, and what to say of it."""
+    path = details["loc"]
+    missing, unknown = details["type"] == "missing", details["type"] == "extra_forbidden"
+    position = locate(source.positions, path[:-1] if missing else path)
+    # A file that says nothing has no place for what is missing.
+    at_value = position and not missing and not unknown
+    place = (position.value if at_value else position.key) if position else Place(1, 1)
+    inside = [part for part in (path[:-1] if missing or unknown else path) if isinstance(part, str)][1:]
+    where = f"{source.file}:{place.line}:{place.column}: " + (f"{'.'.join(inside)}: " if inside else "")
+    return place, where + _complaint(details)
+
+
+def _complaint(details: ErrorDetails) -> str:
+    path, kind = details["loc"], details["type"]
+    match kind:
+        case "missing":
+            return f"missing key {quoted(str(path[-1]))}"
+        case "extra_forbidden":
+            tables = [part for part in path[:-1] if isinstance(part, str)]
+            model = _MODELS[tables[-1]] if tables else CaseFile
+            known = sorted(field.alias or name for name, field in model.model_fields.items())
+            listed = "; known: " + ", ".join(map(quoted, known))
+            return f"unknown key {quoted(str(path[-1]))}{suggestion(str(path[-1]), known) or listed}"
+        case "value_error":
+            # One of this package's own; pydantic would put "Value error, " in front.
+            return str(details["ctx"]["error"])
+    if kind in _SHAPES:
+        return f"{shown(details['input'])} is not {_SHAPES[kind]}"
+    return details["msg"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from compassd.breach import Breach, Excess, Severity
@@ -11,7 +11,7 @@ from compassd.capture import CapturedRequest
 from compassd.notice import Message
 from compassd.rules.match import RuleSet
 from compassd.settings import IncidentSettings
-from compassd.trial.simulation import Simulation
+from compassd.trial.simulation import Listener, Simulation
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -130,12 +130,13 @@ class Replay:
     difference: Difference = field(default_factory=Difference)
 
 
-def replay(
+def replay(  # noqa: PLR0913 - each is one input
     captured: Iterable[CapturedRequest],
     ruleset: RuleSet,
     against: RuleSet | None,
     incidents: IncidentSettings,
     destinations: Sequence[str],
+    told_each: Collection[str] = (),
 ) -> Replay:
     """Return what rules would have told of requests, in the order in which they ended.
 
@@ -145,19 +146,24 @@ def replay(
         against: Other rules to compare them with, None for none.
         incidents: How breaches become incidents.
         destinations: Whom to tell where a rule does not say.
+        told_each: Of all destinations those that are told of each breach instead of incidents.
     """
+
+    def side(rules: RuleSet, told: Told) -> _Side:
+        return _Side(told, lambda listen: Simulation(rules, incidents, destinations, listen, told_each))
+
     found = Replay(against=Told() if against else None)
-    side = _Side(ruleset, incidents, destinations, found.told)
-    old = _Side(against, incidents, destinations, found.against) if against and found.against else None
+    new = side(ruleset, found.told)
+    old = side(against, found.against) if against and found.against else None
     for each in captured:
         ended_at = each.request.started_at + each.request.duration_ns
         found.requests += 1
         found.began_at = min(found.began_at or ended_at, ended_at)
         found.ended_at = max(found.ended_at, ended_at)
-        new_breaches = side.feed(each)
+        new_breaches = new.feed(each)
         if old:
             _compare(found.difference, old.feed(each), new_breaches, each.place)
-    for one in (side, old):
+    for one in (new, old):
         if one:
             one.finish()
     return found
@@ -166,11 +172,9 @@ def replay(
 class _Side:
     """One set of rules, and what it tells."""
 
-    def __init__(
-        self, ruleset: RuleSet, incidents: IncidentSettings, destinations: Sequence[str], told: Told
-    ) -> None:
+    def __init__(self, told: Told, simulation: Callable[[Listener], Simulation]) -> None:
         self._told = told
-        self._simulation = Simulation(ruleset, incidents, destinations, self._listen)
+        self._simulation = simulation(self._listen)
 
     def feed(self, captured: CapturedRequest) -> dict[str, Breach]:
         breaches = self._simulation.feed(captured)

@@ -6,7 +6,7 @@ is told while it runs, and no message waits for a destination that cannot be rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from compassd.breach import Breach
@@ -29,6 +29,7 @@ class Simulation:
         incidents: How breaches become incidents.
         destinations: Whom to tell where a rule does not say.
         listen: Gets the messages.
+        told_each: Of all destinations those that are told of each breach instead of incidents.
     """
 
     def __init__(
@@ -37,10 +38,12 @@ class Simulation:
         incidents: IncidentSettings,
         destinations: Sequence[str],
         listen: Listener,
+        told_each: Collection[str] = (),
     ) -> None:
         self._ruleset = ruleset
         self._destinations = tuple(destinations)
         self._listen = listen
+        self._told_each = frozenset(told_each)
         self._namer = RouteNamer(ruleset.routes)
         self._book = IncidentBook(incidents, server="")
         self._finished = 0
@@ -77,7 +80,9 @@ class Simulation:
         )
         found = [replace(breach, signal=captured.signal) for breach in found]
         for breach in found:
-            self._book.take(breach, breach.destinations, now)
+            self._book.take(
+                breach, [name for name in breach.destinations if name not in self._told_each], now
+            )
         return found
 
     def finish(self) -> None:

@@ -18,10 +18,15 @@ from compassd.delivery import Delivery
 from compassd.destinations.base import Destination, SendError
 from compassd.destinations.slack import SlackDestination
 from compassd.destinations.webhook import WebhookDestination
+from compassd.incident_document import message_document
 from compassd.message import document
+from compassd.notice import BreachNotice, Notice, TestNotice
 from compassd.outgoing import Backoff, Counters
 from lab.breaches import make_breach
+from lab.each_breach import EachBreach
 from lab.hostile import ATTACKS
+from lab.memory import InMemory
+from lab.notices import BEGAN, make_digest, make_incident, make_message
 from lab.processes import wait_until
 from lab.receiver import Hang, Mode, Receiver, Reset, SlowBytes, Status
 
@@ -30,6 +35,10 @@ SHORT = 0.3
 PATIENT = 20.0
 
 Make = Callable[..., Destination]
+
+
+def webhook(url: str, name: str = "ops", **settings: Any) -> EachBreach:  # noqa: ANN401 - of a webhook
+    return EachBreach(WebhookDestination(name, url, **settings))
 
 
 @pytest.fixture
@@ -44,9 +53,9 @@ def make(request: pytest.FixtureRequest, receiver: Receiver) -> Iterator[Make]:
 
     def create(timeout: float = PATIENT) -> Destination:
         if request.param == "slack":
-            made.append(SlackDestination("ops", receiver.slack_url, timeout=timeout))
+            made.append(EachBreach(SlackDestination("ops", receiver.slack_url, timeout=timeout)))
         else:
-            made.append(WebhookDestination("ops", receiver.webhook_url, timeout=timeout))
+            made.append(webhook(receiver.webhook_url, timeout=timeout))
         return made[-1]
 
     yield create
@@ -123,7 +132,7 @@ def test_a_reset_can_be_retried(make: Make, receiver: Receiver) -> None:
 def test_a_closed_port_can_be_retried() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    hook = WebhookDestination("ops", f"http://127.0.0.1:{port}/")
+    hook = webhook(f"http://127.0.0.1:{port}/")
     error = failure(hook)
     hook.close()
     assert not error.permanent
@@ -132,8 +141,8 @@ def test_a_closed_port_can_be_retried() -> None:
 
 def test_a_slow_body_after_success_is_success_for_a_webhook(receiver: Receiver) -> None:
     receiver.misbehave(SlowBytes(), SlowBytes())
-    hook = WebhookDestination("ops", receiver.webhook_url, timeout=SHORT)
-    slack = SlackDestination("ops", receiver.slack_url, timeout=SHORT)
+    hook = webhook(receiver.webhook_url, timeout=SHORT)
+    slack = EachBreach(SlackDestination("ops", receiver.slack_url, timeout=SHORT))
     begun = time.monotonic()
     hook.send(make_breach())
     assert not failure(slack).permanent
@@ -145,7 +154,7 @@ def test_a_slow_body_after_success_is_success_for_a_webhook(receiver: Receiver) 
 @pytest.mark.parametrize("body", [b"", b"okay", b'{"ok":true}', b"ok" + b" " * 20_000 + b"x"])
 def test_slack_must_say_ok(receiver: Receiver, body: bytes) -> None:
     receiver.misbehave(Status(200, {}, body))
-    slack = SlackDestination("ops", receiver.slack_url)
+    slack = EachBreach(SlackDestination("ops", receiver.slack_url))
     assert not failure(slack).permanent
     slack.close()
 
@@ -153,7 +162,7 @@ def test_slack_must_say_ok(receiver: Receiver, body: bytes) -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_slack_takes_every_attack_and_none_acts(receiver: Receiver, attack: str) -> None:
     everywhere: dict[str, Any] = dict.fromkeys(("id", "host", "uri", "script", "pool", "transaction"), attack)
-    slack = SlackDestination("ops", receiver.slack_url)
+    slack = EachBreach(SlackDestination("ops", receiver.slack_url))
     slack.send(make_breach(rule=attack, tags={attack: attack}, **everywhere))
     slack.close()
     assert receiver.received[0].accepted
@@ -161,8 +170,8 @@ def test_slack_takes_every_attack_and_none_acts(receiver: Receiver, attack: str)
 
 
 def test_a_webhook_is_signed_with_every_key_and_keeps_its_id(receiver: Receiver) -> None:
-    hook = WebhookDestination(
-        "ops", receiver.webhook_url, keys=[OLD, NEW], headers={"Authorization": "Bearer x", "X-Team": "shop"}
+    hook = webhook(
+        receiver.webhook_url, keys=[OLD, NEW], headers={"Authorization": "Bearer x", "X-Team": "shop"}
     )
     receiver.misbehave(Status(500))
     breach = make_breach(uri="/für/<b>")
@@ -181,8 +190,29 @@ def test_a_webhook_is_signed_with_every_key_and_keeps_its_id(receiver: Receiver)
         Webhook("whsec_" + base64.b64encode(b"x" * 24).decode()).verify(second.body, dict(second.headers))
 
 
+@pytest.mark.parametrize(
+    "notice",
+    [make_incident(), make_digest(), BreachNotice(breach=make_breach()), TestNotice(server="web1", at=BEGAN)],
+)
+def test_a_webhook_signs_each_kind_of_message_and_keeps_its_id(receiver: Receiver, notice: Notice) -> None:
+    message, memory = make_message(notice), InMemory()
+    hook = WebhookDestination("ops", receiver.webhook_url, keys=[NEW])
+    receiver.misbehave(Status(503), Reset())
+    for _ in range(2):
+        with pytest.raises(SendError):
+            hook.send(message, memory)
+    hook.send(message, memory)
+    hook.close()
+    verifier = Webhook("whsec_" + base64.b64encode(NEW).decode())
+    for request in receiver.received:
+        assert request.headers["webhook-id"] == f"msg_{message.id}"
+        assert verifier.verify(request.body, dict(request.headers)) == message_document(message)
+    assert len(receiver.received) == 3
+    assert memory.kept == {}
+
+
 def test_a_webhook_without_keys_has_no_signature(receiver: Receiver) -> None:
-    hook = WebhookDestination("ops", receiver.webhook_url)
+    hook = webhook(receiver.webhook_url)
     hook.send(make_breach())
     hook.close()
     assert "webhook-signature" not in receiver.received[0].headers
@@ -195,7 +225,7 @@ def test_a_netrc_does_not_replace_the_authorization(
     netrc.write_text("machine 127.0.0.1 login a password b\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    hook = WebhookDestination("ops", receiver.webhook_url, headers={"Authorization": "Bearer x"})
+    hook = webhook(receiver.webhook_url, headers={"Authorization": "Bearer x"})
     hook.send(make_breach())
     hook.close()
     assert receiver.received[0].headers["authorization"] == "Bearer x"
@@ -203,9 +233,9 @@ def test_a_netrc_does_not_replace_the_authorization(
 
 def test_a_dead_destination_delays_neither_another_nor_the_reader(receiver: Receiver) -> None:
     receiver.misbehave(*[Hang()] * 5)
-    dead = WebhookDestination("dead", receiver.webhook_url, timeout=1.0)
+    dead = webhook(receiver.webhook_url, "dead", timeout=1.0)
     with Receiver() as healthy:
-        alive = WebhookDestination("alive", healthy.webhook_url)
+        alive = webhook(healthy.webhook_url, "alive")
         delivery = Delivery([dead, alive], queue_size=100)
         begun = time.monotonic()
         for number in range(500):
@@ -222,7 +252,7 @@ def test_a_dead_destination_delays_neither_another_nor_the_reader(receiver: Rece
 
 def test_rate_limited_slack_gets_everything_in_the_end() -> None:
     with Receiver() as receiver:
-        slack = SlackDestination("ops", receiver.slack_url)
+        slack = EachBreach(SlackDestination("ops", receiver.slack_url))
         slack.min_interval = 0.0
         delivery = Delivery([slack], queue_size=100, backoff=Backoff(base_s=0.001, cap_s=0.002, attempts=5))
         for number in range(7):
@@ -236,7 +266,7 @@ def test_rate_limited_slack_gets_everything_in_the_end() -> None:
 
 def test_query_strings_leave_only_if_wanted(receiver: Receiver) -> None:
     for wanted in (False, True):
-        hook = WebhookDestination("ops", receiver.webhook_url)
+        hook = webhook(receiver.webhook_url)
         delivery = Delivery([hook], queue_size=1, query_strings=wanted)
         delivery.accept(make_breach(uri="/a?token=1"))
         assert delivery.drain(20.0) == 0

@@ -119,6 +119,14 @@ def test_broken_rules_and_settings(php_fpm: PhpFpmFactory, doctor: Doctor) -> No
     assert "set sampling = true" in _about(lines, "rules:")
 
 
+def test_rules_that_are_hardly_meant_so(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:
+    php_fpm()
+    status, lines = doctor(rules=RULES + RULES.replace("slow", "same"))
+    assert status == 0
+    (warning,) = (line for line in lines if line.startswith("warn  rules:"))
+    assert 'rule "same": tells the same as rule "slow"' in warning
+
+
 def test_an_unreachable_destination(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:
     php_fpm()
     secret = "T000-B000-hush"  # noqa: S105 - must not be shown

@@ -73,7 +73,7 @@ def test_it_prints_what_would_be_told_and_sends_nothing(
     lines = [line.partition(" ")[2] for line in out.read_text().splitlines()]
     assert len(lines) == 2
     assert lines[0].startswith("breach: slow: GET /work took 15")
-    assert lines[0].endswith("→ hook")
+    assert lines[0].endswith("→ hook with its incident")
     assert lines[1] == f"message: opened, warning: slow {HOST} the work, 1 new breaches → hook"
     log = (tmp_path / "log").read_text()
     assert "dry run: nothing is sent" in log
@@ -91,5 +91,5 @@ def test_it_prints_json(php_fpm: PhpFpmFactory, root: Path, tmp_path: Path, exte
         assert process.wait(timeout=20) == 0
     breach, message = map(json.loads, out.read_text().splitlines())
     assert breach["breach"]["request"]["id"] == "slow"
-    assert breach["destinations"] == ["hook"]
+    assert breach["incident_destinations"] == ["hook"]
     assert (message["message"]["happening"], message["message"]["route"]) == ("opened", "the work")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from compassd.breach import Severity, State
-from compassd.destinations.journald import MESSAGE_IDS
+from compassd.destinations.journald import MESSAGE_IDS, SUMMARY_ID
 from lab.breaches import make_breach
 from lab.journald import Journald
 
@@ -165,3 +165,75 @@ def test_the_severity_is_the_priority(journald: Journald) -> None:
     for severity in priorities:
         journald.python(PROGRAM.format(arguments=f"severity=Severity.{severity.name}"))
     assert [entry["PRIORITY"] for entry in journald.entries(SENT_BY_US)] == list(priorities.values())
+
+
+def test_beyond_the_rate_breaches_are_summed_up_without_waiting_for_another(journald: Journald) -> None:
+    journald.python(
+        """
+from compassd.delivery import Delivery
+from compassd.destinations.journald import JournaldDestination
+from lab.breaches import make_breach
+from lab.processes import wait_until
+destination = JournaldDestination("ops", rate=1, burst=20)
+delivery = Delivery([destination], queue_size=1_000)
+for number in range(150):
+    pool = "www" if number % 3 else "api"
+    delivery.accept(make_breach(pid=number + 1, pool=pool, duration_ns=1_000_000 * number))
+assert delivery.drain(10.0) == 0
+assert destination.pause() is not None
+wait_until(lambda: destination.pause() is None, timeout=10.0, what="the sums")
+delivery.close()
+"""
+    )
+    written = journald.entries(SENT_BY_US)
+    sums = journald.entries(f"MESSAGE_ID={SUMMARY_ID}")
+    assert len(written) in (20, 21)
+    assert len(written) + sum(int(entry["COMPASS_SUPPRESSED"]) for entry in sums) == 150
+    assert [entry["PRIORITY"] for entry in sums] == ["4", "4"]
+    assert {entry["COMPASS_POOL"]: entry["COMPASS_MAX_DURATION_MS"] for entry in sums} == {
+        "www": "149.000",
+        "api": "147.000",
+    }
+
+
+def test_what_was_counted_is_written_at_the_end(journald: Journald) -> None:
+    journald.python(
+        """
+from compassd.destinations.journald import JournaldDestination
+from lab.breaches import make_breach
+destination = JournaldDestination("ops", rate=1, burst=1)
+for _ in range(5):
+    destination.send(make_breach())
+destination.close()
+"""
+    )
+    (entry,) = journald.entries(f"MESSAGE_ID={SUMMARY_ID}")
+    assert (entry["COMPASS_RULE"], entry["COMPASS_SUPPRESSED"]) == ("checkout", "4")
+
+
+def test_sums_wait_for_a_journal_that_is_away(journald: Journald) -> None:
+    journald.python(
+        """
+import os
+import time
+from compassd.destinations.base import SendError
+from compassd.destinations.journald import JournaldDestination
+from lab.breaches import make_breach
+destination = JournaldDestination("ops", rate=1, burst=1)
+for _ in range(5):
+    destination.send(make_breach())
+socket = "/run/systemd/journal/socket"
+os.rename(socket, socket + "-away")
+time.sleep(destination.pause())
+for _ in range(2):
+    try:
+        destination.idle()
+    except SendError:
+        continue
+    raise AssertionError
+os.rename(socket + "-away", socket)
+destination.idle()
+"""
+    )
+    (entry,) = journald.entries(f"MESSAGE_ID={SUMMARY_ID}")
+    assert entry["COMPASS_SUPPRESSED"] == "4"

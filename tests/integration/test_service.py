@@ -107,6 +107,16 @@ def test_a_bad_file_keeps_the_old_rules_and_says_why(
     assert [breach["rule"] for breach in daemon.wait_for_breaches(1)] == ["slow"]
 
 
+def test_rules_that_are_hardly_meant_so_are_used_and_logged(compassd: CompassdFactory) -> None:
+    needless = RULES + RULES.replace("slow", "same")
+    daemon = compassd(rules=needless)
+    daemon.wait_for_log('rule "same": tells the same as rule "slow"')
+    daemon.rules.write_text(needless.replace("same", "again"))
+    daemon.reload()
+    daemon.wait_for_log("rules reloaded: 2 rules")
+    assert 'rule "again": tells the same as rule "slow"' in daemon.log_text()
+
+
 def test_a_rules_file_that_vanished_keeps_the_old_rules(compassd: CompassdFactory) -> None:
     daemon = compassd()
     daemon.rules.unlink()

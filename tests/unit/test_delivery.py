@@ -266,3 +266,64 @@ def test_pauses_grow_and_are_capped() -> None:
         pauses = [backoff.pause(failures) for _ in range(200)]
         assert min(pauses) >= 0.0
         assert longest / 2 < max(pauses) <= longest
+
+
+class Holding(Fake):
+    """Holds every breach back for a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = 0
+        self.told: list[int] = []
+        self.refuse = 0
+
+    def send(self, breach: Breach) -> None:
+        super().send(breach)
+        self.held += 1
+
+    def idle(self) -> None:
+        if self.refuse:
+            self.refuse -= 1
+            raise SendError("ops", "not now")
+        self.told.append(self.held)
+        self.held = 0
+
+    def pause(self) -> float | None:
+        return max(0.0, self.attempts[-1] + 0.05 - time.monotonic()) if self.held else None
+
+
+@pytest.mark.parametrize("refusals", [0, 2])
+def test_what_a_destination_holds_back_is_sent_though_nothing_follows(
+    make: Make, caplog: pytest.LogCaptureFixture, refusals: int
+) -> None:
+    ops = Holding()
+    ops.refuse = refusals
+    delivery = make(ops)
+    for number in range(3):
+        delivery.accept(make_breach(pid=number + 1))
+    until(lambda: sum(ops.told) == 3)
+    assert delivery.stats()["ops"] == Counters(sent=3)
+    assert caplog.text.count("not now") == min(refusals, 1)
+
+
+def test_holding_back_begins_anew_with_the_next_breach(make: Make) -> None:
+    ops = Holding()
+    delivery = make(ops)
+    delivery.accept(make_breach())
+    until(lambda: ops.told == [1])
+    delivery.accept(make_breach())
+    until(lambda: ops.told == [1, 1])
+
+
+def test_a_destination_that_holds_nothing_back_does_not_seem_to_work_again(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    ops = Holding()
+    ops.always = fail(permanent=True)
+    delivery = make(ops)
+    for _ in range(2):
+        delivery.accept(make_breach())
+        assert delivery.drain(10.0) == 0
+    delivery.close()
+    assert [record.getMessage() for record in caplog.records] == ["destination ops: HTTP 500"]

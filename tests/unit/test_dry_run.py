@@ -12,12 +12,22 @@ import pytest
 from compassd.breach import Gate, Severity
 from compassd.dry_run import NAME, DryRun
 from compassd.outgoing import Counters
-from compassd.settings import IncidentSettings, Settings
+from compassd.settings import Settings
 from lab.breaches import make_breach
 from lab.processes import wait_until
 
 MS = 1_000_000
-SETTINGS = Settings(incidents=IncidentSettings(coalesce="50ms", cooldown="200ms"), queue_size=50)
+SETTINGS = Settings.model_validate(
+    {
+        "incidents": {"coalesce": "50ms", "cooldown": "1s"},
+        "queue_size": 50,
+        "destinations": {
+            "ops": {"type": "webhook", "url": "http://127.0.0.1:9/"},
+            "each": {"type": "webhook", "url": "http://127.0.0.1:9/", "tell": "breaches"},
+            "journal": {"type": "journald"},
+        },
+    }
+)
 
 
 class Terminal:
@@ -51,14 +61,12 @@ def as_json() -> Iterator[Terminal]:
 
 
 def test_breaches_and_messages_are_lines_for_people(text: Terminal) -> None:
-    text.run.accept(make_breach(destinations=("ops", "journal"), uri="/cart?secret=1"))
+    text.run.accept(make_breach(destinations=("ops", "each", "journal"), uri="/cart?secret=1"))
     assert text.run.drain(5) == 0
     lines = [line.partition(" ")[2] for line in text.close()]
     assert lines[0].startswith("breach: checkout: POST /cart took 1.24 s, budget 800 ms")
-    assert lines[0].endswith("→ ops, journal")
-    assert sorted(lines[1:]) == [
-        f"message: opened, warning: checkout, 1 new breaches → {name}" for name in ("journal", "ops")
-    ]
+    assert lines[0].endswith("→ each, journal, ops with its incident")
+    assert lines[1:] == ["message: opened, warning: checkout, 1 new breaches → ops"]
     assert text.run.stats() == {NAME: Counters(sent=1)}
 
 
@@ -70,6 +78,7 @@ def test_incidents_are_told_when_their_time_has_come(as_json: Terminal) -> None:
     documents: list[dict[str, Any]] = [json.loads(line) for line in lines]
     assert {(each["type"], each["version"]) for each in documents} == {("compass.dry_run", 1)}
     assert documents[0]["breach"]["rule"] == "checkout"
+    assert (documents[0]["destinations"], documents[0]["incident_destinations"]) == ([], ["ops"])
     assert [each["message"]["happening"] for each in documents[1:]] == ["opened", "closed"]
     assert documents[1]["message"]["new_hits"] == 1
     assert documents[1]["destinations"] == ["ops"]

@@ -30,13 +30,13 @@ def test_too_few_breaches_are_not_told_but_counted() -> None:
     assert desk.kept == {}
 
 
-def test_enough_of_them_are_told_at_once_and_all_count() -> None:
+def test_enough_of_them_are_told_with_what_comes_then_and_all_count() -> None:
     desk = Desk()
-    for second in (0, 30, 59):
+    for second in (0, 30, 59, 60):
         desk.at(second * S)
         desk.hit(gate=THREE)
     desk.at(HOUR)
-    assert desk.told() == [(59.0, OPENED, 3), (59.0 + 600, CLOSED, 0)]
+    assert desk.told() == [(61.0, OPENED, 4), (662.0, CLOSED, 0)]
     assert desk.book.counters.suppressed == 0
 
 
@@ -46,8 +46,27 @@ def test_breaches_beyond_the_time_are_too_few_but_count_once_there_are_enough() 
         desk.at(second * S)
         desk.hit(gate=THREE)
         assert desk.book.counters.open == (second == 109)
-    desk.at(110 * S)
-    assert desk.told() == [(109.0, OPENED, 4)]
+    desk.at(111 * S)
+    assert desk.told() == [(111.0, OPENED, 4)]
+
+
+def test_too_few_breaches_let_nothing_wait_for_them() -> None:
+    desk = Desk()
+    desk.hit(gate=THREE)
+    desk.at(1 * S)
+    desk.hit(route="/other")
+    desk.at(10 * S)
+    assert desk.told() == [(3.0, OPENED, 1)]
+
+
+def test_enough_of_them_are_told_with_what_others_wait_for_already() -> None:
+    desk = Desk()
+    desk.hit(route="/other")
+    desk.at(1 * S)
+    for _ in range(3):
+        desk.hit(gate=THREE)
+    desk.at(10 * S)
+    assert desk.told() == [(2.0, OPENED, 3), (2.0, OPENED, 1)]
 
 
 def test_what_is_told_already_needs_no_more_to_go_on() -> None:
@@ -57,7 +76,7 @@ def test_what_is_told_already_needs_no_more_to_go_on() -> None:
     desk.at(300 * S)
     desk.hit(gate=THREE)
     desk.at(HOUR)
-    assert desk.told() == [(2.0, OPENED, 3), (302.0, "updated", 1), (900.0, CLOSED, 0)]
+    assert desk.told() == [(2.0, OPENED, 3), (302.0, "updated", 1), (902.0, CLOSED, 0)]
 
 
 def test_after_a_restart_the_rest_is_enough() -> None:
@@ -69,8 +88,8 @@ def test_after_a_restart_the_rest_is_enough() -> None:
     assert desk.book.counters.pending == 1
     desk.at(10 * S)
     desk.hit(gate=THREE)
-    desk.at(10 * S)
-    assert desk.told() == [(10.0, OPENED, 3)]
+    desk.at(12 * S)
+    assert desk.told() == [(12.0, OPENED, 3)]
 
 
 @pytest.mark.parametrize(("finished", "messages"), [(0, 0), (20, 1), (21, 0)])
@@ -105,6 +124,19 @@ def test_a_rate_forgets_what_was_before_its_time() -> None:
     assert desk.told() == [(121.0, OPENED, 2)]
 
 
+def test_a_rate_forgets_breaches_that_were_before_its_time() -> None:
+    desk = Desk()
+    for second in range(106):
+        desk.at(second * S)
+        desk.book.note_requests(1_000 + second if second else 0, desk.now)
+        if second == 1:
+            for _ in range(20):
+                desk.hit(gate=RATE)
+        if second in (50, 105):
+            desk.hit(gate=RATE)
+    assert (desk.book.counters.pending, desk.book.counters.open) == (1, 0)
+
+
 def test_a_rate_is_of_what_came_since_a_restart() -> None:
     desk = Desk()
     desk.book.note_requests(0, desk.now)
@@ -118,8 +150,8 @@ def test_a_rate_is_of_what_came_since_a_restart() -> None:
     desk.at(3 * S)
     assert desk.messages == []
     desk.hit(gate=RATE)
-    desk.at(4 * S)
-    assert desk.told() == [(3.0, OPENED, 52)]
+    desk.at(5 * S)
+    assert desk.told() == [(5.0, OPENED, 52)]
 
 
 def test_a_rule_that_is_changed_counts_from_then_on() -> None:

@@ -165,9 +165,10 @@ def test_nothing_that_libraries_log_arrives(level: str) -> None:
             f'logs.configure("{level}")\n'
             "from compassd.destinations.slack import SlackDestination\n"
             "from compassd.destinations.base import SendError\n"
-            "from lab.breaches import make_breach\n"
+            "from lab.memory import InMemory\n"
+            "from lab.notices import make_incident, make_message\n"
             f'slack = SlackDestination("ops", "http://127.0.0.1:{port}/services/T000/SECRET")\n'
-            "try: slack.send(make_breach())\n"
+            "try: slack.send(make_message(make_incident()), InMemory())\n"
             'except SendError as error: log.info("%s", error)\n'
             'for name in ("urllib3", "urllib3.connectionpool", "requests", "compassdfoo", None):\n'
             '    logging.getLogger(name).critical("SECRET")\n'

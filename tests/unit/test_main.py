@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -67,6 +68,43 @@ def test_check_knows_whether_the_settings_measure_functions(
         config.write_text(f"sampling = {sampling}\n")
         assert main(["check", "--rules", str(rules), "--config", str(config)]) == status
     assert "set sampling = true and restart" in capsys.readouterr().err
+
+
+def test_check_takes_warnings_for_errors_if_asked_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules, config = tmp_path / "rules.toml", tmp_path / "compassd.toml"
+    rules.write_text(GOOD)
+    config.write_text("[destinations]\nops.type = 'stdout'\njournal.type = 'journald'\n")
+    arguments = ["check", "--rules", str(rules), "--config", str(config)]
+    assert main(arguments) == 0
+    assert 'a destination "journal", and no rule tells it' in capsys.readouterr().err
+    assert main([*arguments, "--strict"]) == 1
+
+
+def test_a_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "rules"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "Compass rules"
+    assert main(["schema", "rule"]) == 1
+    assert 'did you mean "rules"?' in capsys.readouterr().err
+
+
+def test_check_writes_json_whatever_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rules, config = tmp_path / "rules.toml", tmp_path / "compassd.toml"
+    rules.write_text(GOOD)
+    arguments = ["check", "--json", "--rules", str(rules), "--config", str(config)]
+    for settings, status, codes in (
+        ("[destinations.ops]\ntype = 'stdout'\n", 0, []),
+        ("[destinations.opps]\ntype = 'stdout'\n", 1, ["R303"]),
+        ("sampling = 3\ncolour = 1\n", 1, ["R006", "R006"]),
+    ):
+        config.write_text(settings)
+        assert main(arguments) == status
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        report = json.loads(printed.out)
+        assert report["ok"] is (status == 0)
+        assert [problem["code"] for problem in report["problems"]] == codes
 
 
 def test_an_error_is_printed_with_its_hint(

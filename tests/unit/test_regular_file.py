@@ -33,7 +33,7 @@ def irregular(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 def test_what_may_have_no_end_is_no_rules_file(irregular: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_rules(irregular)
-    assert str(caught.value) == f"{irregular}: {COMPLAINT}"
+    assert str(caught.value) == f"{irregular}: {COMPLAINT} [R001]"
 
 
 def test_what_may_have_no_end_is_no_settings_file(irregular: Path) -> None:

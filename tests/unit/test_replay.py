@@ -201,6 +201,19 @@ def test_the_command_says_it_in_json(files: list[str], capsys: pytest.CaptureFix
     assert found["against"]["new"] == []
 
 
+def test_only_destinations_of_incidents_get_messages(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "compassd.toml"
+    config.write_text(
+        '[destinations.journal]\ntype = "journald"\n'
+        '[destinations.hook]\ntype = "webhook"\nurl = "http://127.0.0.1:9/"\n'
+    )
+    capture, new, _ = files
+    assert main(["replay", capture, "--rules", new, "--config", str(config), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["messages"] == {"hook": 4}
+
+
 def test_an_empty_capture_is_said_to_be_empty(
     files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

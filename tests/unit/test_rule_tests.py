@@ -169,7 +169,7 @@ def test_expectations_that_are_not_met_are_told_with_their_place(expected: str, 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", 'x.toml: missing key "test"'),
+        ("", 'x.toml:1:1: missing key "test"'),
         ("test = []", "at least 1 item"),
         ("[[tset]]", 'x.toml:2:3: unknown key "tset"; did you mean "test"?'),
         ("[[test]]", 'x.toml:2:3: missing key "name"'),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -23,11 +24,16 @@ def load(tmp_path: Path, content: str | bytes, known: Collection[str] | None = N
 
 
 def complaints(tmp_path: Path, content: str | bytes, known: Collection[str] | None = None) -> list[str]:
-    """What is wrong with a file, each as line:column: rule: message."""
+    """What is wrong with a file, each as line:column: rule: message, without the code."""
     with pytest.raises(RulesError) as caught:
         load(tmp_path, content, known)
     assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
-    return [str(problem).removeprefix(f"{tmp_path}/rules.toml:").strip() for problem in caught.value.problems]
+    return plain(caught.value, f"{tmp_path}/rules.toml:")
+
+
+def plain(error: RulesError, prefix: str) -> list[str]:
+    """The problems without the file's name and the code."""
+    return [re.sub(r" \[R\d{3}]$", "", str(each)).removeprefix(prefix).strip() for each in error.problems]
 
 
 def in_rule(tmp_path: Path, line: str) -> str:
@@ -275,7 +281,7 @@ def test_functions_without_sampling_are_a_problem_of_every_rule_that_has_them(tm
         "budget.function: the settings have sampling = false, which leaves functions unmeasured; "
         "set sampling = true and restart, or take this budget out"
     )
-    assert [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems] == [
+    assert plain(caught.value, f"{path}:") == [
         f'3:24: rule "a": {why}',
         f'9:15: rule "c": {why}',
         '11:9: rule "c": budget.function.waits: 1.5 is not a number of waits; write for example 50',
@@ -305,7 +311,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_rules(tmp_path / path)
-    assert str(caught.value).endswith(complaint)
+    assert str(caught.value).endswith(f"{complaint} [R001]")
 
 
 def test_a_file_without_rules_comes_with_a_hint(tmp_path: Path) -> None:

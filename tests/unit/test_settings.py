@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from compassd.destinations.factory import build_destinations
-from compassd.destinations.webhook import WebhookDestination
 from compassd.errors import ConfigurationError
 from compassd.settings import Settings, load_settings
 from compassd.settings_destinations import (
+    AlertmanagerSettings,
     JournaldSettings,
     SlackSettings,
     WebhookSettings,
@@ -87,11 +87,25 @@ def test_the_environment_wins_over_credentials_and_those_over_the_file(
     ops, hook = settings.destinations["ops"], settings.destinations["hook"]
     assert isinstance(ops, SlackSettings)
     assert isinstance(hook, WebhookSettings)
-    assert ops.url.get_secret_value() == "https://credential.example/a"
+    assert ops.address == "https://credential.example/a"
     assert ops.timeout == 2_000_000_000
     assert hook.url.get_secret_value() == "https://environment.example/b"
     assert [secret.get_secret_value() for secret in hook.secret] == [KEY]
     assert (settings.queue_size, settings.rescan_interval) == (8, 60_000_000_000)
+
+
+def test_incidents_may_be_told_at_once_but_not_without_end(tmp_path: Path) -> None:
+    text = '[incidents]\ncoalesce = "0s"\ncooldown = "1s"\ninterval = "1s"\nmax_messages = 2'
+    incidents = load(tmp_path, text).incidents
+    assert (incidents.coalesce, incidents.cooldown, incidents.interval) == (0, 1_000_000_000, 1_000_000_000)
+    assert problems(
+        tmp_path, '[incidents]\ncoalesce = 0\ncooldown = "999ms"\ninterval = "0s"\nmax_messages = 1'
+    ) == [
+        'compassd.toml: incidents.coalesce: 0 is not a duration; write for example "800ms" or "1.5s"',
+        'compassd.toml: incidents.cooldown: must be at least "1s"',
+        "compassd.toml: incidents.max_messages: input should be greater than or equal to 2",
+        'compassd.toml: incidents.interval: "0s" is zero; write for example "800ms" or "1.5s"',
+    ]
 
 
 @pytest.mark.parametrize("policy", list(TextPolicy))
@@ -159,17 +173,16 @@ def test_all_problems_are_told_at_once_and_in_plain_words(tmp_path: Path) -> Non
         "compassd.toml: queue_size: must be a whole number",
         'compassd.toml: drain_timeout: 5 is not a duration; write for example "800ms" or "1.5s"',
         "compassd.toml: query_strings: must be true or false",
-        "compassd.toml: destinations.ops.url: missing",
         "compassd.toml: destinations.ops.urll: unknown setting, did you mean url?",
         "compassd.toml: destinations.BAD: "
         "a name consists of a-z, 0-9 and single - or _, at most 32 characters",
         'compassd.toml: destinations.BAD: unknown type "slak", did you mean slack?; '
-        "there are stdout, journald, slack, webhook",
+        "there are stdout, journald, slack, webhook, alertmanager",
         "compassd.toml: destinations.hook.url: must begin with https:// (http:// only to this machine)",
+        "compassd.toml: destinations.hook.headers: 'a b' is not the name of an HTTP header",
         "compassd.toml: destinations.hook.secret.0: "
         "must be whsec_ followed by 24 to 64 random bytes in base64",
         "compassd.toml: destinations.hook.secret.1: must be text",
-        "compassd.toml: destinations.hook.headers: 'a b' is not the name of an HTTP header",
         "compassd.toml: destinations.none: type is missing",
         "compassd.toml: queue_siz: unknown setting, did you mean queue_size?",
     ]
@@ -279,18 +292,162 @@ def test_destinations_are_built_from_the_settings(tmp_path: Path) -> None:
         type = "webhook"
         url = "https://a.example"
         secret = ["{KEY}"]
+        [destinations.alerts]
+        type = "alertmanager"
+        url = "http://127.0.0.1:9093"
+        [destinations.single]
+        type = "webhook"
+        url = "https://a.example"
+        tell = "breaches"
         """,
     )
     destinations = build_destinations(settings)
-    assert [(destination.name, destination.min_interval) for destination in destinations] == [
-        ("out", 0.0),
-        ("journal", 0.0),
+    assert [(each.name, each.min_interval) for each in destinations.local] == [("out", 0.0), ("journal", 0.0)]
+    assert [(each.name, each.min_interval) for each in destinations.remote] == [
         ("ops", 1.0),
         ("hook", 0.0),
+        ("alerts", 0.0),
+        ("single", 0.0),
     ]
-    assert isinstance(destinations[3], WebhookDestination)
+    assert destinations.each == {"single"}
+    for destination in (*destinations.local, *destinations.remote):
+        destination.close()
+
+
+def test_http_destinations_say_whom_to_trust_and_who_they_are(tmp_path: Path) -> None:
+    for kind in ("webhook", "alertmanager"):
+        (wanted,) = load(
+            tmp_path,
+            f"""
+            [destinations.one]
+            type = "{kind}"
+            url = "https://a.example/prefix/"
+            headers = {{ Authorization = "Bearer x" }}
+            ca = "/etc/compassd/ca.pem"
+            client_certificate = "/etc/compassd/our.crt"
+            client_key = "/etc/compassd/our.key"
+            """,
+        ).destinations.values()
+        assert isinstance(wanted, WebhookSettings | AlertmanagerSettings)
+        assert wanted.ca == Path("/etc/compassd/ca.pem")
+        assert wanted.client_certificate == Path("/etc/compassd/our.crt")
+        assert wanted.client_key == Path("/etc/compassd/our.key")
+
+
+def test_settings_that_do_not_go_together_are_problems(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path,
+        """
+        [destinations.a]
+        type = "webhook"
+        url = "https://a.example"
+        client_key = "/etc/compassd/our.key"
+        [destinations.b]
+        type = "alertmanager"
+        url = "http://127.0.0.1:9093"
+        ca = "/etc/compassd/ca.pem"
+        [destinations.c]
+        type = "alertmanager"
+        url = "https://a.example/?x=1"
+        [destinations.d]
+        type = "alertmanager"
+        url = "http://a.example"
+        [destinations.e]
+        type = "webhook"
+        url = "https://a.example"
+        tell = "everything"
+        [destinations.f]
+        type = "journald"
+        rate = 0
+        """,
+    ) == [
+        "compassd.toml: destinations.a: client_key is set without client_certificate",
+        "compassd.toml: destinations.b: ca and client_certificate need a url that begins with https://",
+        "compassd.toml: destinations.c.url: must end with its path: there is nothing to append to ? or #",
+        "compassd.toml: destinations.d.url: must begin with https:// (http:// only to this machine)",
+        "compassd.toml: destinations.e.tell: must be 'incidents' or 'breaches'",
+        "compassd.toml: destinations.f.rate: input should be greater than or equal to 1",
+    ]
+
+
+def test_what_a_webhook_and_the_journal_do_by_default(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        """
+        [destinations.hook]
+        type = "webhook"
+        url = "https://a.example"
+        [destinations.journal]
+        type = "journald"
+        """,
+    )
+    hook, journal = settings.destinations.values()
+    assert isinstance(hook, WebhookSettings)
+    assert isinstance(journal, JournaldSettings)
+    assert hook.tell == "incidents"
+    # journald's own limit, of which the daemon's log needs a part.
+    assert journal.burst + 30 * journal.rate < 10_000
+
+
+BOT = f'type = "slack"\ntoken = "xoxb-1-{SECRET}"'
+HOOK_ALONE = "url goes without token, channel and api_url: a webhook has its own channel"
+NO_ACCESS = "needs the url of a webhook, or the token of a bot and a channel"
+BAD_TOKEN = "must be a bot token: xoxb- followed by letters, digits and hyphens"  # noqa: S105 - a message
+
+
+def test_slack_is_a_webhook_or_a_bot(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        f"""
+        [destinations.hook]
+        type = "slack"
+        url = "https://hooks.slack.com/services/T/B/{SECRET}"
+        [destinations.bot]
+        {BOT}
+        channel = "#alerts"
+        [destinations.gov]
+        {BOT}
+        channel = "C0123456789"
+        api_url = "https://slack-gov.com/api"
+        """,
+    )
+    assert SECRET not in repr(settings)
+    addresses = [each.address for each in settings.destinations.values() if isinstance(each, SlackSettings)]
+    assert addresses == [
+        f"https://hooks.slack.com/services/T/B/{SECRET}",
+        "https://slack.com/api",
+        "https://slack-gov.com/api",
+    ]
+    destinations = build_destinations(settings).remote
+    assert [(each.name, each.min_interval) for each in destinations] == [("hook", 1), ("bot", 1), ("gov", 1)]
     for destination in destinations:
         destination.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ('type = "slack"', f": {NO_ACCESS}"),
+        ('type = "slack"\nchannel = "a"', f": {NO_ACCESS}"),
+        (BOT, ": the token needs a channel to post to"),
+        (f'{BOT}\nchannel = "a"\nurl = "https://a.example/{SECRET}"', f": {HOOK_ALONE}"),
+        ('type = "slack"\nurl = "https://a.example/"\nchannel = "a"', f": {HOOK_ALONE}"),
+        (
+            f'{BOT}\nchannel = "a"\napi_url = "http://slack.example/api"',
+            ".api_url: must begin with https:// (http:// only to this machine)",
+        ),
+        (f'type = "slack"\nchannel = "a"\ntoken = "xoxe.xoxb-{SECRET}"', f".token: {BAD_TOKEN}"),
+        (f'type = "slack"\nchannel = "a"\ntoken = "xoxb-{SECRET}\\r\\nX: y"', f".token: {BAD_TOKEN}"),
+        (
+            f'{BOT}\nchannel = "a b"',
+            '.channel: must be a channel\'s name or id; write for example "#alerts" or "C0123456789"',
+        ),
+    ],
+)
+def test_half_an_access_to_slack_is_refused(tmp_path: Path, fields: str, problem: str) -> None:
+    assert problems(tmp_path, f"[destinations.ops]\n{fields}") == [
+        f"compassd.toml: destinations.ops{problem}"
+    ]
 
 
 def test_the_key_is_what_the_secret_encodes() -> None:

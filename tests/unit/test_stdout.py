@@ -14,9 +14,12 @@ from compassd.delivery import Delivery
 from compassd.destinations.base import SendError
 from compassd.destinations.stdout import StdoutDestination
 from compassd.errors import ConfigurationError
+from compassd.incident_document import message_document
 from compassd.message import document
+from compassd.notice import TestNotice
 from compassd.outgoing import Backoff
 from lab.breaches import make_breach
+from lab.notices import BEGAN, make_message
 
 
 def test_each_breach_is_one_line(tmp_path: Path) -> None:
@@ -128,3 +131,10 @@ except SendError:
     )
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_test_is_a_line_of_its_own(tmp_path: Path) -> None:
+    message = make_message(TestNotice(server="web1", at=BEGAN))
+    with (tmp_path / "out").open("wb") as file:
+        StdoutDestination("out", file.fileno()).send_test(message)
+    assert json.loads((tmp_path / "out").read_text()) == message_document(message)

@@ -1,0 +1,244 @@
+"""Turns breaches into messages, and has both on disk before anything is sent.
+
+A thread of its own, so that whoever reads the kernel's records waits for no disk. It takes all breaches that
+have come, asks the incident book what is to be told, and commits incidents and messages in one transaction:
+what is committed is told, whatever happens to the process afterwards.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from compassd.breach import Breach
+from compassd.clock import Clock
+from compassd.courier import Courier
+from compassd.errors import StoreError
+from compassd.incidents.book import BookCounters, IncidentBook
+from compassd.incidents.saved import Changes, SavedIncident
+from compassd.notice import BreachNotice, Message
+from compassd.settings import IncidentSettings
+from compassd.store.store import Store
+
+log = logging.getLogger(__name__)
+
+_NS_PER_S = 1_000_000_000
+# How often it looks whether somebody has set the clock, and counts incidents.
+_LOOK_S = 1.0
+# How long close() waits for a thread that is about to end anyway.
+_JOIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClerkCounters:
+    """What became of the breaches that the clerk was given; their sum is how many there were.
+
+    Attributes:
+        queued: Waiting to be taken, or being taken now.
+        accepted: On disk, with the messages that came of them.
+        overflowed: Dropped because the queue was full.
+    """
+
+    queued: int = 0
+    accepted: int = 0
+    overflowed: int = 0
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """What was given to the clerk and not taken yet."""
+
+    breaches: deque[Breach] = field(default_factory=deque)
+    finished_requests: int | None = None
+    stopped: bool = False
+
+
+class Clerk:
+    """Keeps the incidents, and fills the outbox.
+
+    Args:
+        settings: How breaches become incidents.
+        server: Name of this machine.
+        store: Where both are kept.
+        couriers: By the name of their destination: those to wake when there is something to send.
+        each: Names of the destinations that are told of every breach instead of incidents.
+        queue_size: How many breaches may wait to be taken.
+        clock: The time.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one independent input
+        self,
+        settings: IncidentSettings,
+        server: str,
+        store: Store,
+        couriers: Mapping[str, Courier],
+        *,
+        each: Collection[str] = (),
+        queue_size: int = 10_000,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._server = server
+        self._store = store
+        self._couriers = couriers
+        self._each = frozenset(each)
+        self._size = queue_size
+        self._clock = clock or Clock()
+        self._changed = threading.Condition()
+        self._inbox = _Inbox()
+        self._taking = self._accepted = self._overflowed = 0
+        # Below: the thread's own.
+        self._overflow_logged = 0
+        self._next_look = 0.0
+        self._book = self._open_book()
+        self._incidents = self._book.counters
+        self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
+        self._thread.start()
+
+    def accept(self, breach: Breach) -> None:
+        """Queue a breach, redacted, for its destinations among the couriers'; or count it as overflowed."""
+        with self._changed:
+            if self._inbox.stopped or len(self._inbox.breaches) >= self._size:
+                self._overflowed += 1
+                return
+            self._inbox.breaches.append(breach)
+            self._changed.notify_all()
+
+    def note_requests(self, finished: int) -> None:
+        """Take note of how many requests have finished since the daemon began."""
+        with self._changed:
+            self._inbox.finished_requests = finished
+
+    def counters(self) -> ClerkCounters:
+        """Return the counters, all of the same moment."""
+        with self._changed:
+            queued = len(self._inbox.breaches) + self._taking
+            return ClerkCounters(queued, self._accepted, self._overflowed)
+
+    def incidents(self) -> BookCounters:
+        """Return how many incidents there are."""
+        with self._changed:
+            return self._incidents
+
+    def close(self) -> None:
+        """Take what is queued, keep it, and end."""
+        with self._changed:
+            self._inbox.stopped = True
+            self._changed.notify_all()
+        self._thread.join(_JOIN_S)
+
+    def _run(self) -> None:
+        while True:
+            inbox = self._wait()
+            if time.monotonic() >= self._next_look:
+                self._next_look = time.monotonic() + _LOOK_S
+                self._look_around()
+            self._work(inbox)
+            if inbox.stopped:
+                return
+
+    def _wait(self) -> _Inbox:
+        """Return what there is to take, as soon as there is something, or something is due."""
+        with self._changed:
+            now = self._clock.now()
+            due = self._book.next_due(now)
+            pause = _LOOK_S if due is None else min(_LOOK_S, max(0.0, (due - now) / _NS_PER_S))
+            self._changed.wait_for(lambda: self._inbox.stopped or self._inbox.breaches, pause)
+            taken = self._inbox
+            self._inbox = _Inbox(stopped=taken.stopped)
+            self._taking = len(taken.breaches)
+            return taken
+
+    def _work(self, inbox: _Inbox) -> None:
+        now = self._clock.now()
+        if inbox.finished_requests is not None:
+            self._book.note_requests(inbox.finished_requests, now)
+        messages: list[Message] = []
+        for breach in inbox.breaches:
+            messages += self._take(breach, now)
+        # Incidents of an earlier run may have listeners that the settings do not name any more.
+        messages += [message for message in self._book.due(now) if message.destination in self._couriers]
+        changes = self._book.changes()
+        if messages or changes.upserted or changes.removed:
+            self._commit(messages, changes)
+        with self._changed:
+            self._accepted += self._taking
+            self._taking = 0
+        for name in {message.destination for message in messages}:
+            self._couriers[name].kick()
+
+    def _commit(self, messages: Sequence[Message], changes: Changes) -> None:
+        while True:
+            try:
+                self._store.commit(
+                    messages=messages,
+                    incidents={record.id: record.state for record in changes.upserted},
+                    exemplars={
+                        record.id: record.exemplars
+                        for record in changes.upserted
+                        if record.exemplars is not None
+                    },
+                    removed=changes.removed,
+                )
+            except StoreError as error:
+                # Not even memory works. What comes meanwhile waits, and is counted if it is too much.
+                log.error("%s: trying again", error.advice)  # noqa: TRY400 - the message says it all
+                time.sleep(_LOOK_S)
+            else:
+                return
+
+    def _take(self, breach: Breach, now: int) -> Sequence[Message]:
+        mine = [name for name in breach.destinations if name in self._couriers]
+        self._book.take(breach, [name for name in mine if name not in self._each], now)
+        return [
+            Message(
+                id=breach.message_id,
+                destination=name,
+                created_at=now,
+                notice=BreachNotice(breach=breach),
+            )
+            for name in mine
+            if name in self._each
+        ]
+
+    def _look_around(self) -> None:
+        """Log what was dropped, count incidents, and let a clock that was set delay nothing."""
+        self._log_overflow()
+        counters = self._book.counters
+        with self._changed:
+            self._incidents = counters
+        jump = self._clock.jumped()
+        if not jump:
+            return
+        log.warning("the clock was set by %+.0f s: what is to be sent later is moved along", jump / _NS_PER_S)
+        self._store.outbox.shift(jump)
+        # It takes times of the future for those of before a restart.
+        self._book = self._open_book()
+
+    def _open_book(self) -> IncidentBook:
+        exemplars = self._store.exemplars()
+        saved = [
+            SavedIncident(id=key, state=state, exemplars=exemplars.get(key))
+            for key, state in self._store.incidents().items()
+        ]
+        book = IncidentBook(self._settings, self._server, saved)
+        if book.counters.unreadable:
+            log.warning(
+                "%d saved incidents could not be read and are left out: they begin anew",
+                book.counters.unreadable,
+            )
+        return book
+
+    def _log_overflow(self) -> None:
+        dropped = self.counters().overflowed - self._overflow_logged
+        if dropped:
+            self._overflow_logged += dropped
+            log.warning(
+                "%d breaches are in no message: they came faster than they could be kept, %d at a time",
+                dropped,
+                self._size,
+            )

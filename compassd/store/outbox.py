@@ -1,0 +1,212 @@
+"""Messages that wait for their destination, in order, and dead letters: those that will not be sent."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from compassd.errors import StoreError
+from compassd.notice import Message
+from compassd.store import codec
+from compassd.store.database import Database
+from compassd.store.rows import Limits, insert, row_of, trim_dead
+
+_MAX_FAULT = 300
+_PAGE = 50
+# Nothing is postponed for so long: who sees more has a clock that was put back.
+_MAX_POSTPONED_NS = 24 * 3_600 * 1_000_000_000
+
+_DUE = "(not_before <= :now OR not_before > :far)"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that is due.
+
+    Attributes:
+        message: The message.
+        since: When it was made, or revived from a dead letter, Unix time in ns.
+        attempts: How many attempts to send it have failed.
+    """
+
+    message: Message
+    since: int
+    attempts: int
+
+
+class _ChangedError(Exception):
+    """Rows are not there any more."""
+
+
+class Outbox:
+    """What couriers ask of the store. All methods may be called from any thread.
+
+    Args:
+        database: Where the messages are.
+        limits: How many dead letters are kept.
+    """
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+
+    def next(self, destination: str, now: int) -> Waiting | None:
+        """Return the oldest message that is due at now, Unix time in ns; None if there is none.
+
+        One that cannot be read becomes a dead letter.
+        """
+        query = f"""SELECT number, since, attempts, id, created_at, body FROM message WHERE number =
+            (SELECT number FROM message INDEXED BY waiting
+                WHERE destination = :destination AND dead IS NULL AND {_DUE} ORDER BY number LIMIT 1)"""
+        while row := self._row(query, _due_values(destination, now)):
+            number, since, attempts, *parts = row
+            message = self._decoded(destination, number, parts)
+            if message is not None:
+                return Waiting(message, since, attempts)
+        return None
+
+    def due_at(self, destination: str, now: int) -> int | None:
+        """Return when the next message is due, now if it is overdue, Unix time in ns; None if none waits."""
+        query = f"""SELECT min(iif({_DUE}, :now, not_before)) FROM message INDEXED BY waiting
+            WHERE destination = :destination AND dead IS NULL"""
+        row = self._row(query, _due_values(destination, now))
+        return row[0] if row else None
+
+    def backlog(self, destination: str) -> int:
+        """Return how many messages wait, those in flight included."""
+        query = "SELECT count(*) FROM message INDEXED BY waiting WHERE destination = ? AND dead IS NULL"
+        row = self._row(query, (destination,))
+        return row[0] if row else 0
+
+    def has_failed(self, destination: str) -> bool:
+        """Return whether an attempt to send one of the messages that wait has failed."""
+        query = "SELECT 1 FROM message WHERE destination = ? AND dead IS NULL AND attempts > 0 LIMIT 1"
+        return self._row(query, (destination,)) is not None
+
+    def begin(self, message: Message) -> bool:
+        """Note that an attempt begins, after which nobody knows whether the message has arrived.
+
+        Returns:
+            Whether it still waits; if not, it must not be sent.
+        """
+        return self._update(message, "in_flight = 1")
+
+    def delivered(self, message: Message) -> None:
+        """Forget a message that was sent."""
+        query = "DELETE FROM message WHERE destination = ? AND id = ?"
+        self._database.write(
+            lambda connection: connection.execute(query, (message.destination, message.id)).rowcount
+        )
+
+    def postpone(self, message: Message, not_before: int, fault: str) -> None:
+        """Note that an attempt failed, and let the message wait until not_before, Unix time in ns."""
+        self._update(
+            message,
+            "in_flight = 0, attempts = attempts + 1, not_before = ?, fault = ?",
+            not_before,
+            fault[:_MAX_FAULT],
+        )
+
+    def bury(self, message: Message, reason: str) -> None:
+        """Make the message a dead letter."""
+        where = "destination = ? AND id = ?"
+        self._bury(message.destination, reason, where, message.destination, message.id)
+
+    def bury_all(self, destination: str, reason: str) -> int:
+        """Make all that wait dead letters, and return how many these are."""
+        return self._bury(destination, reason, "destination = ?", destination)
+
+    def mergeable(self, destination: str) -> Iterator[Message]:
+        """Yield the waiting messages in their order, but those that may have arrived: these keep their id.
+
+        They are read a few at a time, so that they need not all be in memory.
+        """
+        last = 0
+        query = (
+            "SELECT number, id, created_at, body FROM message"
+            " WHERE destination = ? AND dead IS NULL AND in_flight = 0 AND number > ? ORDER BY number LIMIT ?"
+        )
+        while rows := self._database.read(
+            lambda connection: connection.execute(query, (destination, last, _PAGE)).fetchall()  # noqa: B023
+        ):
+            for last, *parts in rows:
+                message = self._decoded(destination, last, parts)
+                if message is not None:
+                    yield message
+
+    def merge(self, destination: str, ids: Sequence[str], message: Message) -> bool:
+        """Replace waiting messages by one, which takes the place of the oldest of them.
+
+        Returns:
+            Whether that was done. If one of them does not wait any more, nothing was.
+        """
+        row = row_of(message)
+
+        def replace(connection: sqlite3.Connection) -> None:
+            numbers = []
+            for message_id in ids:
+                found = connection.execute(
+                    "DELETE FROM message WHERE destination = ? AND id = ? AND dead IS NULL AND in_flight = 0"
+                    " RETURNING number",
+                    (destination, message_id),
+                ).fetchall()
+                if not found:
+                    raise _ChangedError
+                numbers.append(found[0][0])
+            insert(connection, row, number=min(numbers))
+
+        try:
+            self._database.write(replace)
+        except _ChangedError:
+            return False
+        return True
+
+    def shift(self, jump_ns: int) -> None:
+        """Move the times of what waits along with a clock that was set forward by so many ns, or back."""
+        query = """UPDATE message SET since = since + :jump,
+            not_before = iif(not_before, max(1, not_before + :jump), 0) WHERE dead IS NULL"""
+        self._database.write(lambda connection: connection.execute(query, {"jump": jump_ns}).rowcount)
+
+    def retries(self, destination: str) -> int:
+        """Return how often somebody has asked to try this destination again."""
+        row = self._row("SELECT retries FROM destination WHERE name = ?", (destination,))
+        return row[0] if row else 0
+
+    def _row(self, query: str, values: Mapping[str, object] | Sequence[object]) -> Sequence[Any] | None:
+        row: Sequence[Any] | None = self._database.read(
+            lambda connection: connection.execute(query, values).fetchone()
+        )
+        return row
+
+    def _decoded(self, destination: str, number: int, parts: Sequence[Any]) -> Message | None:
+        message_id, created_at, body = parts
+        try:
+            notice = codec.decode(body)
+        except StoreError as error:
+            self._bury(destination, f"unreadable: {error}", "number = ?", number)
+            return None
+        return Message(id=message_id, destination=destination, created_at=created_at, notice=notice)
+
+    def _update(self, message: Message, changes: str, *values: object) -> bool:
+        query = f"UPDATE message SET {changes} WHERE destination = ? AND id = ? AND dead IS NULL"
+        changed = self._database.write(
+            lambda connection: connection.execute(query, (*values, message.destination, message.id)).rowcount
+        )
+        return changed > 0
+
+    def _bury(self, destination: str, reason: str, where: str, *values: object) -> int:
+        query = f"UPDATE message SET dead = ?, in_flight = 0 WHERE dead IS NULL AND {where}"
+
+        def bury(connection: sqlite3.Connection) -> int:
+            buried = connection.execute(query, (reason[:_MAX_FAULT], *values)).rowcount
+            if buried:
+                trim_dead(connection, destination, self._limits)
+            return buried
+
+        return self._database.write(bury)
+
+
+def _due_values(destination: str, now: int) -> dict[str, object]:
+    return {"destination": destination, "now": now, "far": now + _MAX_POSTPONED_NS}

@@ -1,0 +1,143 @@
+"""A disk without room, and one that is read-only: real ones, of a few hundred KiB."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from compassd.courier import Courier
+from compassd.store.store import Store
+from lab.outbox import FakeDestination, make_message
+from lab.processes import wait_until
+
+BEGUN = "cannot be written"
+MENDED = "can be written again"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", mounted], check=True)
+    yield mounted
+    subprocess.run(["umount", "--lazy", mounted], check=True)
+
+
+def _fill(disk: Path) -> Path:
+    """Fill the disk to the last byte and return the file that does."""
+    path = disk / "fill"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        for size in (65_536, 512):
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(descriptor, b"x" * size)
+    finally:
+        os.close(descriptor)
+    return path
+
+
+def _commit(store: Store, first: int, count: int) -> None:
+    """Commit messages one by one."""
+    for number in range(first, first + count):
+        store.commit(messages=[make_message(f"m{number}")], incidents={"a": str(number).encode()})
+
+
+def _waiting(store: Store) -> list[str]:
+    return [message.id for message in store.outbox.mergeable("ops")]
+
+
+def _names(first: int, last: int) -> list[str]:
+    return [f"m{number}" for number in range(first, last)]
+
+
+def _remount(disk: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", disk], check=True)
+
+
+def test_nothing_is_lost_while_the_disk_is_full(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(Store.open(disk, retry_s=0.1)) as store:
+        _commit(store, 0, 50)
+        fill = _fill(disk)
+        _commit(store, 50, 200)
+        ops = FakeDestination()
+        courier = Courier(ops, store)
+        wait_until(lambda: len(ops.taken) == 250, timeout=20.0, what="delivery from memory")
+        courier.close()
+        _commit(store, 250, 50)
+        assert caplog.text.count(BEGUN) == 1
+        assert MENDED not in caplog.text
+        assert store.incidents() == {"a": b"299"}
+        fill.unlink()
+        time.sleep(0.15)
+        assert _waiting(store) == _names(250, 300)
+        assert caplog.text.count(MENDED) == 1
+        _commit(store, 300, 1)
+    assert ops.ids == _names(0, 250)
+    with closing(Store.open(disk)) as store:
+        assert _waiting(store) == _names(250, 301)
+        assert store.incidents() == {"a": b"300"}
+    assert len(caplog.records) == 2
+
+
+def test_a_daemon_that_ends_writes_back_what_it_can(disk: Path) -> None:
+    with closing(Store.open(disk)) as store:
+        _commit(store, 0, 10)
+        fill = _fill(disk)
+        _commit(store, 10, 200)
+        fill.unlink()
+    with closing(Store.open(disk)) as store:
+        assert _waiting(store) == _names(0, 210)
+
+
+def test_what_is_lost_at_the_end_is_said(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(Store.open(disk)) as store:
+        _commit(store, 0, 10)
+        _fill(disk)
+        _commit(store, 10, 200)
+    assert "still not writable, 210 messages" in caplog.text
+
+
+def test_a_start_on_a_full_disk_goes_on_with_what_was_there(
+    disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Store.open(disk)) as store:
+        _commit(store, 0, 20)
+    fill = _fill(disk)
+    with closing(Store.open(disk, retry_s=0.1)) as store:
+        assert BEGUN in caplog.text
+        assert _waiting(store) == _names(0, 20)
+        _commit(store, 20, 20)
+        fill.unlink()
+    with closing(Store.open(disk)) as store:
+        assert _waiting(store) == _names(0, 40)
+
+
+def test_a_first_start_on_a_full_disk_begins_in_memory(disk: Path) -> None:
+    fill = _fill(disk)
+    with closing(Store.open(disk)) as store:
+        _commit(store, 0, 20)
+        assert _waiting(store) == _names(0, 20)
+        fill.unlink()
+    with closing(Store.open(disk)) as store:
+        assert _waiting(store) == _names(0, 20)
+
+
+def test_a_disk_that_is_read_only_is_survived(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(Store.open(disk)) as store:
+        _commit(store, 0, 20)
+    _remount(disk, "ro")
+    with closing(Store.open(disk, retry_s=0.1)) as store:
+        _commit(store, 20, 20)
+        assert caplog.text.count(BEGUN) == 1
+        _remount(disk, "rw")
+    with closing(Store.open(disk)) as store:
+        assert sorted(_waiting(store)) == sorted(_names(0, 40))
