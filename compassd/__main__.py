@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from compassd import __version__
+from compassd.commands.arguments import add_config, add_rules, duration, glob, positive
+from compassd.commands.trial_arguments import add_trial_commands
 from compassd.errors import CompassError
 
 
@@ -57,13 +58,21 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="watch, judge and tell; what the service runs")
-    _add_config(run)
-    _add_rules(run)
+    add_config(run)
+    add_rules(run)
+    run.add_argument(
+        "--dry-run",
+        nargs="?",
+        const="text",
+        choices=("text", "json"),
+        metavar="FORMAT",
+        help="print what would be told, as text (default) or json; send nothing, keep nothing",
+    )
     run.set_defaults(command=_run)
 
     check = commands.add_parser("check", help="validate the rules and print every problem with its place")
-    _add_config(check)
-    _add_rules(check)
+    add_config(check)
+    add_rules(check)
     check.add_argument("--json", action="store_true", help="write one JSON document, for programs")
     check.add_argument("--strict", action="store_true", help="exit 1 for warnings, too")
     check.set_defaults(command=_check)
@@ -71,12 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     trace = commands.add_parser(
         "trace", help="print complete function traces of requests as JSON, query strings included"
     )
-    _add_config(trace)
-    trace.add_argument("--uri", type=_glob, metavar="GLOB", help="only requests whose path matches")
-    trace.add_argument("--count", type=_positive, default=1, metavar="N", help="end after N (default: 1)")
+    add_config(trace)
+    trace.add_argument("--uri", type=glob, metavar="GLOB", help="only requests whose path matches")
+    trace.add_argument("--count", type=positive, default=1, metavar="N", help="end after N (default: 1)")
     trace.add_argument(
         "--min-function",
-        type=_duration,
+        type=duration,
         default=0,
         metavar="TIME",
         help='leave out calls shorter than this, such as "1ms"',
@@ -85,8 +94,10 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_show(commands.add_parser("show", help="show a breach from its JSON: a call tree, or a flame graph"))
 
+    add_trial_commands(commands)
+
     notify_test = commands.add_parser("notify-test", help="send a test message, and say how it went")
-    _add_config(notify_test)
+    add_config(notify_test)
     notify_test.add_argument(
         "destinations", nargs="*", metavar="DESTINATION", help="names from the settings (default: all)"
     )
@@ -94,24 +105,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_outbox(commands.add_parser("outbox", help="list, retry or remove messages that were not delivered"))
 
     doctor = commands.add_parser("doctor", help="check whether alerts would flow, and say what to mend")
-    _add_config(doctor)
-    _add_rules(doctor)
+    add_config(doctor)
+    add_rules(doctor)
     doctor.set_defaults(command=_doctor)
 
     schema = commands.add_parser("schema", help="print a JSON Schema, for editors and programs")
     schema.add_argument("name", metavar="NAME", help='such as "rules" or "breach"')
     schema.set_defaults(command=_schema)
     return parser
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings (default: /etc/compassd/compassd.toml)"
-    )
-
-
-def _add_rules(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rules", type=Path, metavar="FILE", help="rules (default: what the settings say)")
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +155,7 @@ def _add_outbox(parser: argparse.ArgumentParser) -> None:
     purge.set_defaults(command=_outbox_purge, all=False)
 
     for action in (show, retry, purge):
-        _add_config(action)
+        add_config(action)
         action.add_argument(
             "--state", type=Path, metavar="DIR", help="state directory (default: what the settings say)"
         )
@@ -164,9 +165,10 @@ def _add_outbox(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from compassd.commands.run import run  # noqa: PLC0415
+    from compassd.commands.run import DryRunFormat, run  # noqa: PLC0415
 
-    return run(options.config, options.rules)
+    dry_run = DryRunFormat(options.dry_run) if options.dry_run else None
+    return run(options.config, options.rules, dry_run)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -227,31 +229,6 @@ def _outbox_purge(options: argparse.Namespace) -> int:
 
     directory = state_directory(options.config, options.state)
     return purge(directory, options.destination, sys.stdout, waiting=options.all)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
-def _duration(text: str) -> int:
-    from compassd.units import parse_duration  # noqa: PLC0415
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _glob(text: str) -> re.Pattern[str]:
-    from compassd.rules.glob import compile_glob  # noqa: PLC0415
-
-    try:
-        return compile_glob(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 if __name__ == "__main__":

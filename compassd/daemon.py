@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from compassd.breach import Breach
-from compassd.delivery import Delivery
+from compassd.delivery import Teller
 from compassd.errors import ConfigurationError, RecordError
 from compassd.judge import Judge
 from compassd.kernel.assemble import Assembler
@@ -17,20 +17,19 @@ from compassd.kernel.attachments import Attachments
 from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import Counter
 from compassd.kernel.program import UNLIMITED, Limits, Program
-from compassd.kernel.tree import TreeReader
+from compassd.kernel.start import tree_reader
+from compassd.routes import RouteNamer
 from compassd.rules.match import RuleSet
 from compassd.running_watch import RunningWatch
 from compassd.settings import Settings
 from compassd.signals import Signals
 from compassd.systemd_service import ServiceManager
-from compassd.waits.show import TextShow
 
 log = logging.getLogger(__name__)
 
 # How long a wait for records lasts, at most: what a signal, the watchdog or a scan may have to wait. A record
 # ends the wait at once.
 _POLL_MS = 250
-
 # How often to look how many requests there were.
 _COUNT_S = 1.0
 
@@ -63,7 +62,7 @@ class Daemon:
     rules: RuleSet
     load_rules: Callable[[], RuleSet]
     program: Program
-    delivery: Delivery
+    delivery: Teller
     signals: Signals
     _attachments: Attachments = field(init=False)
     _discovery: Discovery = field(init=False)
@@ -80,9 +79,7 @@ class Daemon:
 
     def run(self) -> None:
         """Run until a signal asks to stop."""
-        reader = TreeReader(
-            _NS_PER_S // self.settings.sample_rate, self.program.symbol, TextShow(self.settings.wait_texts)
-        )
+        reader = tree_reader(self.settings, self.program)
         self._judge = Judge(self.rules, socket.gethostname(), tuple(self.settings.destinations), reader)
         self._watch = RunningWatch(self.program.running, self._judge)
         self._use(self.rules)
@@ -137,8 +134,7 @@ class Daemon:
     def _count_requests(self) -> None:
         """Tell how many requests there were, which rates are made of."""
         self._next_count = time.monotonic() + _COUNT_S
-        if self.delivery.post:
-            self.delivery.post.note_requests(self.program.counters()[Counter.FINISHED])
+        self.delivery.note_requests(self.program.counters()[Counter.FINISHED])
 
     def _scan(self) -> None:
         self._next_scan = time.monotonic() + self.settings.rescan_interval / _NS_PER_S
@@ -155,6 +151,8 @@ class Daemon:
 
     def _use(self, rules: RuleSet) -> None:
         self.rules = self._judge.rules = rules
+        # With the names of routes in the rules others may begin anew, too.
+        self._judge.place = RouteNamer(rules.routes).name
         floors = rules.floors()
         self.program.set_limits(
             Limits(

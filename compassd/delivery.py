@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 from compassd.breach import Breach
 from compassd.destinations.base import Destination
@@ -19,7 +20,32 @@ from compassd.redact import redact
 log = logging.getLogger(__name__)
 
 
-class Delivery:
+class Teller(Protocol):
+    """What the daemon hands breaches to.
+
+    Attributes:
+        post: Tells remote destinations, None if there are none.
+    """
+
+    post: PostOffice | None
+
+    def accept(self, breach: Breach) -> None:
+        """Take a breach; never blocks and never fails."""
+
+    def note_requests(self, finished: int) -> None:
+        """Take note of how many requests have finished since the daemon began."""
+
+    def stats(self) -> dict[str, Counters]:
+        """Return what became of the breaches, by destination."""
+
+    def drain(self, timeout_s: float) -> int:
+        """Tell what waits, for at most timeout_s, and return how much was left."""
+
+    def close(self) -> None:
+        """Stop."""
+
+
+class Delivery(Teller):
     """Delivers breaches to destinations. Its threads start at once.
 
     Args:
@@ -65,6 +91,11 @@ class Delivery:
             ):  # rules are checked against the settings, so this is rare
                 self._unknown.add(name)
                 log.error("rule %s: there is no destination %s", breach.rule, name)
+
+    def note_requests(self, finished: int) -> None:
+        """Take note of how many requests have finished since the daemon began."""
+        if self.post:
+            self.post.note_requests(finished)
 
     @property
     def pending(self) -> int:

@@ -69,7 +69,7 @@ class Judge:
             request,
             self.server,
             self.destinations,
-            lambda: self._tree(parts.tree, parts.texts, request),
+            lambda: read_call_tree(self.reader, parts, request),
             self.place,
             State.DIED if parts.died else State.FINISHED,
         )
@@ -93,7 +93,7 @@ class Judge:
             return []
         told.update(breach.rule for breach in found)
         snapshot = look()
-        tree = self._tree(snapshot.tree, snapshot.texts, request)
+        tree = read_call_tree(self.reader, snapshot, request)
         return [replace(breach, tree=tree, waiting_ns=snapshot.waiting_ns) for breach in found]
 
     def forget_all_but(self, running: set[Key]) -> None:
@@ -106,12 +106,20 @@ class Judge:
             del self._told[key]
         self._gone = gone
 
-    def _tree(self, tree: bytes | None, texts: Sequence[bytes], request: Request) -> CallTree | None:
-        if tree is None:
-            return None
-        try:
-            return name_prepared(self.reader.read(tree, request.duration_ns, decode_texts(texts)))
-        except RecordError as error:
-            # The request is told without it.
-            log.error("the call tree of a request is lost: %s", error)  # noqa: TRY400 - the message says it all
-            return None
+
+def read_call_tree(reader: TreeReader, parts: RequestParts | Snapshot, request: Request) -> CallTree | None:
+    """Return where the time of a request went, None if that is not known.
+
+    Args:
+        reader: Reads call trees.
+        parts: Has the records.
+        request: The request.
+    """
+    if parts.tree is None:
+        return None
+    try:
+        return name_prepared(reader.read(parts.tree, request.duration_ns, decode_texts(parts.texts)))
+    except RecordError as error:
+        # The request is told without it.
+        log.error("the call tree of a request is lost: %s", error)  # noqa: TRY400 - the message says it all
+        return None

@@ -69,7 +69,7 @@ def document(breach: Breach) -> dict[str, Any]:
         "told_running": breach.told_running,
         "signal": signal_name(breach.signal) or None,
         "summary": summary(breach),
-        "exceeded": [_exceeded(excess) for excess in breach.excesses],
+        "exceeded": [exceeded(excess) for excess in breach.excesses],
         "request": request_facts(breach.request),
         "attributes": attributes(breach.request, breach.server),
         "last_seen": last_seen_document(seen, breach.waiting_ns) if seen else None,
@@ -199,7 +199,8 @@ def amount_text(metric: Metric, amount: int) -> str:
             return format_duration(amount)
 
 
-def _exceeded(excess: Excess) -> dict[str, str | int]:
+def exceeded(excess: Excess) -> dict[str, str | int]:
+    """Return an exceeded limit as JSON, the unit in the names."""
     unit = _UNITS[excess.metric]
     return {
         "metric": str(excess.metric),

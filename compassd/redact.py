@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from compassd.breach import Breach
+from compassd.request import Request
 
 MASK = "***"
 
@@ -37,14 +38,19 @@ _BROKEN, _BROKEN_MIXED = 0.25, 0.15
 
 def redact(breach: Breach, *, query_strings: bool) -> Breach:
     """Return the breach with tokens in its path masked, without its query string unless that is wanted."""
-    request = breach.request
+    request = redact_request(breach.request, query_strings=query_strings)
+    return breach if request is breach.request else replace(breach, request=request)
+
+
+def redact_request(request: Request, *, query_strings: bool) -> Request:
+    """Return the request with tokens in its path masked, without its query string unless that is wanted."""
     path, mark, query = request.uri.partition("?")
     uri = mask_tokens(path) + (mark + query if query_strings else "")
     if uri == request.uri:
-        return breach
+        return request
     # Where the query string goes, what was cut off it does not matter any more.
     uri_cut = request.uri_cut and (query_strings or not mark)
-    return replace(breach, request=replace(request, uri=uri, uri_cut=uri_cut))
+    return replace(request, uri=uri, uri_cut=uri_cut)
 
 
 def mask_tokens(path: str) -> str:

@@ -253,3 +253,10 @@ DestinationSettings = Annotated[
     StdoutSettings | JournaldSettings | SlackSettings | WebhookSettings | AlertmanagerSettings,
     Field(discriminator="type"),
 ]
+
+
+def gets_incidents(wanted: DestinationSettings) -> bool:
+    """Return whether a destination is told of incidents, rather than of each breach."""
+    if isinstance(wanted, WebhookSettings):
+        return wanted.tell == "incidents"
+    return not isinstance(wanted, StdoutSettings | JournaldSettings)

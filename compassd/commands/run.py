@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import time
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
 from compassd import logs
 from compassd.daemon import Daemon
-from compassd.delivery import Delivery
+from compassd.delivery import Delivery, Teller
 from compassd.destinations.factory import build_destinations
-from compassd.kernel.program import Program
+from compassd.dry_run import DryRun
+from compassd.errors import ConfigurationError
+from compassd.kernel.start import load_program
 from compassd.post_office import PostOffice
 from compassd.rules.load import load_file
 from compassd.rules.match import RuleSet
 from compassd.settings import Settings, load_settings
 from compassd.signals import Signals
-from compassd.waits.functions import kernel_sources
-from compassd.waits.kinds import TextPolicy
 
 log = logging.getLogger(__name__)
 
 
-def run(config: Path | None, rules: Path | None) -> int:
+class DryRunFormat(StrEnum):
+    """How a dry run prints: the command line's names."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def run(config: Path | None, rules: Path | None, dry_run: DryRunFormat | None = None) -> int:
     """Load everything, watch until SIGTERM or SIGINT, and return the exit status.
 
     Args:
         config: The settings, None for the default place.
         rules: The rules, None for the place that the settings name.
+        dry_run: How to print what would be told instead of telling it; None to tell it.
 
     Raises:
         CompassError: It cannot start.
@@ -40,28 +50,38 @@ def run(config: Path | None, rules: Path | None) -> int:
     signals.install()
     load = partial(_load, rules or settings.rules, settings)
     loaded = load()  # before the kernel is touched: a typo should cost nothing
-    destinations = build_destinations(settings)
-    post = PostOffice(settings, socket.gethostname(), destinations) if destinations.remote else None
-    program = Program()
-    if settings.sampling:
-        program.start_sampling(settings.sample_rate)
-        if settings.wait_texts is not TextPolicy.OFF:
-            program.set_text_sources(kernel_sources())
+    delivery = _delivery(settings) if dry_run is None else _dry_run(settings, signals, dry_run)
+    program = load_program(settings)
     daemon = Daemon(
         settings=settings,
         rules=loaded,
         load_rules=load,
         program=program,
-        delivery=Delivery(
-            destinations.local,
-            post,
-            queue_size=settings.queue_size,
-            query_strings=settings.query_strings,
-        ),
+        delivery=delivery,
         signals=signals,
     )
     daemon.run()
     return 0
+
+
+def _delivery(settings: Settings) -> Teller:
+    destinations = build_destinations(settings)
+    post = PostOffice(settings, socket.gethostname(), destinations) if destinations.remote else None
+    return Delivery(
+        destinations.local, post, queue_size=settings.queue_size, query_strings=settings.query_strings
+    )
+
+
+def _dry_run(settings: Settings, signals: Signals, wanted: DryRunFormat) -> Teller:
+    def stop() -> None:
+        signals.stop = True
+
+    if sys.stdout is None:
+        raise ConfigurationError("standard output is closed", hint="start compassd run --dry-run without >&-")
+    as_json = wanted is DryRunFormat.JSON
+    descriptor = sys.stdout.fileno()
+    log.info("dry run: nothing is sent, and nothing is kept")
+    return DryRun(settings, socket.gethostname(), descriptor, as_json=as_json, reader_gone=stop)
 
 
 def _load(path: Path, settings: Settings) -> RuleSet:

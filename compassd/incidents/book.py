@@ -37,12 +37,14 @@ class BookCounters:
 
     Attributes:
         open: Incidents that are told, or will be in a moment.
+        opened: How many there were of these since the book was opened.
         pending: Those whose breaches are too few to tell so far.
         suppressed: Breaches that were never told since the book was opened, as they stayed too few.
         unreadable: Saved records that could not be read when the book was opened.
     """
 
     open: int
+    opened: int
     pending: int
     suppressed: int
     unreadable: int
@@ -78,6 +80,7 @@ class IncidentBook:
         self._removed: set[str] = set()
         self._new_ceilings = False
         self._nodes = 0
+        self._opened = 0
         self._suppressed = 0
         self._unreadable = 0
         for record in saved:
@@ -93,6 +96,7 @@ class IncidentBook:
         pending = sum(incident.state.pending is not None for incident in self._keys.values())
         return BookCounters(
             open=len(self._keys) - pending,
+            opened=self._opened,
             pending=pending,
             suppressed=self._suppressed,
             unreadable=self._unreadable,
@@ -215,6 +219,7 @@ class IncidentBook:
             pending.count(breach.gate, now)
             if pending.reached(breach.gate, self._requests, now):
                 incident.state.pending = None
+                self._opened += 1
         if incident.state.pending is None:
             self._collect(incident, now)
         return incident

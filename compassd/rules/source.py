@@ -68,13 +68,17 @@ class RulesSource:
         return None
 
 
-def read_source(path: Path) -> RulesSource:
+def read_source(path: Path, hint: str = NO_RULES_HINT) -> RulesSource:
     """Read a file and parse it.
+
+    Args:
+        path: The file.
+        hint: What to do if there is none, in one line.
 
     Raises:
         RulesError: It cannot be read, or is no TOML.
     """
-    file, text = file_name(path), _read(path)
+    file, text = file_name(path), _read(path, hint)
     # Not splitlines(), which also splits at characters that are no line ends in TOML.
     lines = tuple(line.removesuffix("\r") for line in text.split("\n"))
 
@@ -113,7 +117,7 @@ def _syntax_problem(complaint: str, lines: tuple[str, ...]) -> tuple[str, Place 
     return message, Place(line=line, column=len(lines[line - 1].rstrip()) + 1)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, missing: str) -> str:
     def refusal(code: Code, message: str, place: Place | None = None, *, hint: str = "") -> RulesError:
         return RulesError([Problem(code=code, file=file_name(path), message=message, place=place, hint=hint)])
 
@@ -121,7 +125,7 @@ def _read(path: Path) -> str:
         # One byte more shows that there is more, without reading all of it.
         raw = read_regular(path, MAX_FILE_SIZE + 1)
     except FileNotFoundError:
-        raise refusal(Code.UNREADABLE, "no such file", hint=NO_RULES_HINT) from None
+        raise refusal(Code.UNREADABLE, "no such file", hint=missing) from None
     except IsADirectoryError:
         raise refusal(Code.UNREADABLE, "is a directory, not a file") from None
     except NotRegularError as error:

@@ -154,14 +154,24 @@ def parse_breach(document: Mapping[str, Any], place: str = WHOLE) -> BreachDocum
         memory_peak=fields.number(request, "memory_peak_bytes"),
         tags=_tags(request.get("tags")),
         last_seen=fields.part(document, "last_seen", place, _last_seen),
-        call_tree=_call_tree(document.get("call_tree"), duration_ns, place),
+        call_tree=read_tree(document.get("call_tree"), duration_ns, place),
         hot_path=fields.part(document, "hot_path", place, _hot_path) or (),
         top_self=fields.part(document, "top_self", place, _top_self) or (),
         wait_places=fields.part(document, "wait_places", place, _wait_places) or (),
     )
 
 
-def _call_tree(value: object, duration_ns: int, place: str) -> CallTree | None:
+def read_tree(value: object, duration_ns: int, place: str) -> CallTree | None:
+    """Return the call tree that a document has as its "call_tree", safe to print; None if it has none.
+
+    Args:
+        value: The "call_tree".
+        duration_ns: Of the request, ns.
+        place: Where the document is, for the error.
+
+    Raises:
+        InputError: It is no such tree, or too large.
+    """
     if value is None:
         return None
     if not isinstance(value, dict):

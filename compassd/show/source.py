@@ -43,12 +43,12 @@ def find_document(raw: bytes, breach_id: str | None = None) -> tuple[dict[str, A
     parts = _parts(raw.decode("utf-8-sig", "replace"))
     if breach_id is None:
         place, text = parts[-1]
-        return _load(text, place), place
+        return load_object(text, place), place
     # Only those lines are parsed that can be it; a later one of the same id is the same breach, sent again.
     found: dict[str, tuple[dict[str, Any], str]] = {}
     for place, text in parts:
         if breach_id in text:
-            document = _load(text, place)
+            document = load_object(text, place)
             found_id = str(document.get("id", ""))
             if found_id.startswith(breach_id):
                 found[found_id] = document, place
@@ -92,7 +92,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _load(text: str, place: str) -> dict[str, Any]:
+def load_object(text: str, place: str) -> dict[str, Any]:
+    """Return the JSON object that text is.
+
+    Args:
+        text: The text.
+        place: Where it is, for the error.
+
+    Raises:
+        InputError: It is none.
+    """
     try:
         value = _json(text)
     except json.JSONDecodeError as error:
@@ -105,6 +114,6 @@ def _load(text: str, place: str) -> dict[str, Any]:
         raise InputError(f"{place} is not JSON: {reason(error)}") from None
     if not isinstance(value, dict):
         raise InputError(
-            f"{place} is not a JSON object", hint="give one breach, or one a line; not a list of them"
+            f"{place} is not a JSON object", hint="give one object, or one a line; not a list of them"
         )
     return value

@@ -23,6 +23,7 @@ def test_too_few_breaches_are_not_told_but_counted() -> None:
     desk.at(90 * S)
     assert desk.book.counters.suppressed == 2
     assert (desk.book.counters.pending, desk.book.counters.open) == (0, 0)
+    assert desk.book.counters.opened == 0
     desk.commit()
     assert desk.messages == []
     assert "ceilings" not in desk.kept
