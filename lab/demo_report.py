@@ -14,9 +14,9 @@ from rich.console import Console
 from compassd.breach import State
 from compassd.show.document import parse_breach
 from compassd.show.terminal import show_breach
-from lab.demo_slack import News, Subject, news
 from lab.demo_traffic import Driven, Telling, Wanted
 from lab.receiver import SLACK_PATH, WEBHOOK_PATH, Receiver
+from lab.slack_news import News, Subject, news
 from lab.slack_text import render
 
 SLACK, HOOK, JOURNAL = "slack", "hook", "journal"

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.demo_slack import Subject
 from lab.errors import LabError
 from lab.fastcgi import Call, Response, drive
 from lab.php_fpm import PhpFpm
+from lab.slack_news import Subject
 
 # More than there are workers, so that some requests also wait for one.
 CONCURRENCY = 6

@@ -12,10 +12,10 @@ from compassd.destinations.slack_payload import payload
 from compassd.notice import Happening
 from lab.breaches import make_breach
 from lab.demo_report import HOOK, JOURNAL, Told, compare
-from lab.demo_slack import News, Subject, news
 from lab.demo_traffic import Driven, Page, Telling, Wanted
 from lab.errors import LabError
 from lab.notices import make_digest, make_figures, make_incident, make_key, make_message
+from lab.slack_news import News, Subject, news
 
 MS = 1_000_000
 SLOW = Driven(Page("slow", "GET", "/slow", 1, rule="slow"), "r-1", 300 * MS, 310 * MS)

@@ -1,4 +1,4 @@
-"""What the demo's Slack messages tell of incidents, read as a person reads them."""
+"""What Slack messages tell of incidents, read as a person reads them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _SEVERAL = re.compile(
     rf"(?:, {_NUMBER.format('hits')})?(?: in .*)?"
 )
 _OVER = re.compile(
-    rf"\S+ `(?P<rule>[^`]*)` on `(?P<route>[^`]*)` has been quiet for .*?: {_NUMBER.format('hits')} requests?"
-    rf" over budget(?: in [^,]*)?(?:, {_NUMBER.format('new')} of them not told before)?, longest .*"
+    rf"\S+ `(?P<rule>[^`]*)`(?: on `(?P<route>[^`]*)`)? has been quiet for .*?: {_NUMBER.format('hits')}"
+    rf" requests? over budget(?: in [^,]*)?(?:, {_NUMBER.format('new')} of them not told before)?, longest .*"
 )
 _ROUTE = re.compile(r"\*Route\*\n`([^`]*)`")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
-    """What the demo expects one incident about.
+    """What an incident is about, as far as Slack says it.
 
     Attributes:
         rule: The rule's name.
-        route: What the shop calls the page.
+        route: The route; "" where a message does not say it.
     """
 
     rule: str
@@ -63,7 +63,7 @@ def news(message: Mapping[str, Any]) -> News:
     texts = [html.unescape(text) for text in _texts(message)]
     first = texts[0] if texts else ""
     if over := _OVER.fullmatch(first):
-        subject = Subject(over["rule"], over["route"])
+        subject = Subject(over["rule"], over["route"] or "")
         return News(subject, _number(over["new"] or "0"), _number(over["hits"]), over=True)
     route = next((found[1] for text in texts if (found := _ROUTE.fullmatch(text))), "")
     if several := _SEVERAL.fullmatch(first):
