@@ -14,17 +14,15 @@ from rich.console import Console
 from compassd.breach import State
 from compassd.show.document import parse_breach
 from compassd.show.terminal import show_breach
-from lab.demo_traffic import Driven, Telling
-from lab.errors import LabError
+from lab.demo_traffic import Driven, Telling, Wanted
 from lab.receiver import SLACK_PATH, WEBHOOK_PATH, Receiver
+from lab.slack_news import News, Subject, news
 from lab.slack_text import render
 
 SLACK, HOOK, JOURNAL = "slack", "hook", "journal"
 
 _NS_PER_MS = 1e6
 _COLUMNS = 100
-_SLACK_ID = re.compile(r"request `([^`]*)`")
-_STILL_RUNS = " still runs after "
 _STOPPED = re.compile(r"compassd stopped: (?P<requests>\d+) requests, .*?(?P<lost>\d+) lost")
 
 
@@ -43,9 +41,8 @@ class Told:
     journal: Sequence[Mapping[str, Any]] | None
 
     def tellings(self) -> Counter[Telling]:
-        """Return who was told what, and how often."""
-        found = [_slack_telling(message) for message in self.slack]
-        found += [
+        """Return what the webhook and the journal were told, and how often."""
+        found = [
             Telling(HOOK, each["rule"], each["request"]["id"], each["state"] == State.RUNNING)
             for each in self.hook
         ]
@@ -59,6 +56,10 @@ class Told:
             for each in self.journal or ()
         ]
         return Counter(found)
+
+    def news(self) -> list[News]:
+        """Return what Slack was told of incidents, in order."""
+        return [news(message) for message in self.slack]
 
     def durations_ns(self) -> Iterator[tuple[str, int, bool]]:
         """Yield request id, duration and whether it still ran, wherever a destination was told in full."""
@@ -75,7 +76,7 @@ class Verdict:
     """What the comparison found.
 
     Attributes:
-        lost: Messages that are missing, and what compassd itself counted as lost.
+        lost: Breaches that a destination was not told of, and what compassd itself counted as lost.
         problems: Everything that is not as it should be, a line each.
     """
 
@@ -93,18 +94,21 @@ def received(receiver: Receiver, journal: Sequence[Mapping[str, Any]] | None) ->
     )
 
 
-def compare(driven: Sequence[Driven], wanted: Counter[Telling], told: Told, log: str) -> Verdict:
+def compare(driven: Sequence[Driven], wanted: Wanted, told: Told, log: str) -> Verdict:
     """Hold what was told against what was wanted, PHP's own measurements and compassd's last words."""
     verdict = Verdict()
     got = told.tellings()
     # What compassd finds still running is told once more, before.
-    allowed = wanted + Counter(replace(each, running=True) for each in wanted)
-    missing, surplus = wanted - got, got - allowed
+    allowed = wanted.each + Counter(replace(each, running=True) for each in wanted.each)
+    missing, surplus = wanted.each - got, got - allowed
     verdict.problems += [f"not told: {_words(each, count)}" for each, count in sorted(missing.items())]
     verdict.problems += [
         f"{'told too often' if each in allowed else 'told without reason'}: {_words(each, count)}"
         for each, count in sorted(surplus.items())
     ]
+    found = told.news()
+    untold = wanted.incidents - counted(found)
+    verdict.problems += _wrong_incidents(wanted.incidents, found)
     verdict.problems += _wrong_durations(driven, told.durations_ns())
     last = _STOPPED.search(log)
     if last is None:
@@ -112,15 +116,24 @@ def compare(driven: Sequence[Driven], wanted: Counter[Telling], told: Told, log:
     elif int(last["requests"]) < len(driven):
         # More are possible: compassd watches every PHP-FPM of the machine.
         verdict.problems.append(f"compassd counted {last['requests']} requests, driven were {len(driven)}")
-    verdict.lost = missing.total() + (int(last["lost"]) if last else 0)
+    verdict.lost = missing.total() + untold.total() + (int(last["lost"]) if last else 0)
     if verdict.lost and not verdict.problems:
         verdict.problems.append(f"compassd counted {verdict.lost} lost")
     return verdict
 
 
+def counted(found: Iterable[News]) -> Counter[Subject]:
+    """Return how many breaches were told of each incident, over all its messages."""
+    hits: Counter[Subject] = Counter()
+    for each in found:
+        hits[each.subject] += each.new_hits
+    return hits
+
+
 def show(told: Told, *, colour: bool) -> Iterator[str]:
     """Yield the lines that show a person what arrived: all of Slack and the journal, one webhook twice."""
-    yield _title(f"Slack: {len(told.slack)} messages")
+    incidents = len(counted(told.news()))
+    yield _title(f"Slack: {len(told.slack)} messages about {incidents} incidents")
     for message in told.slack:
         yield render(dict(message), colour=colour)
         yield ""
@@ -178,14 +191,28 @@ def _words(telling: Telling, count: int) -> str:
     return f"{telling.destination} of request {telling.request_id} by rule {telling.rule!r}{while_}{times}"
 
 
-def _slack_telling(message: Mapping[str, Any]) -> Telling:
-    rule = message["text"].partition(":")[0]
-    running = _STILL_RUNS in message["text"]
-    for block in message["blocks"]:
-        for element in block.get("elements", ()):
-            if found := _SLACK_ID.fullmatch(element["text"]):
-                return Telling(SLACK, rule, found[1], running)
-    raise LabError(f"a Slack message without a request id: {message}")
+def _wrong_incidents(wanted: Counter[Subject], found: Sequence[News]) -> Iterator[str]:
+    """Yield a problem for each incident that does not count what was driven, or is not told to its end."""
+    hits = counted(found)
+    for subject in sorted(wanted.keys() | hits.keys()):
+        name = f"{SLACK} of rule {subject.rule!r} on {subject.route!r}"
+        if subject not in wanted:
+            yield f"told without reason: {name}, {hits[subject]} requests"
+        elif hits[subject] != wanted[subject]:
+            yield f"told of {hits[subject]} requests instead of {wanted[subject]}: {name}"
+        else:
+            yield from _wrong_course(name, [each for each in found if each.subject == subject])
+
+
+def _wrong_course(name: str, found: Sequence[News]) -> Iterator[str]:
+    """Yield a problem unless the messages are one incident, from its beginning to its end."""
+    hits = 0
+    for each in found:
+        hits += each.new_hits
+        if each.hits != hits:
+            yield f"told that they are {each.hits} in all after {hits} were told: {name}"
+    if [each.over for each in found] != [False] * (len(found) - 1) + [True]:
+        yield f"not told once, and last, that it is over: {name}"
 
 
 def _wrong_durations(driven: Sequence[Driven], durations: Iterable[tuple[str, int, bool]]) -> Iterator[str]:

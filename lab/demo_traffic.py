@@ -12,6 +12,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.fastcgi import Call, Response, drive
 from lab.php_fpm import PhpFpm
+from lab.slack_news import Subject
 
 # More than there are workers, so that some requests also wait for one.
 CONCURRENCY = 6
@@ -38,8 +39,12 @@ class Page:
     status: int = 200
     rule: str = ""
 
+    @property
+    def route(self) -> str:
+        """What the shop calls it, in example/app/src/FrontController.php."""
+        return f"{self.method} {self.uri.partition('?')[0]}"
 
-# Slack takes one message a second, so only a few go there.
+
 PAGES = (
     Page("home", "GET", "/", 60),
     Page("checkout", "POST", "/checkout?voucher=SECRET", 3, rule="checkout"),
@@ -48,13 +53,15 @@ PAGES = (
     Page("broken", "POST", "/broken", 2, status=500, rule="errors"),
     Page("orders", "GET", "/orders", 4, rule="orders"),
     Page("report", "GET", "/report", 2, rule="report"),
+    # As slow, but that rule has an exception for it.
+    Page("yearly", "GET", "/report/yearly", 1),
     Page("export", "GET", "/export", 4, rule="export"),
 )
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Telling:
-    """That a destination is told of a request by a rule.
+    """That a destination that is told every breach is told of a request by a rule.
 
     Attributes:
         destination: Its name.
@@ -86,6 +93,19 @@ class Driven:
     total_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be told.
+
+    Attributes:
+        each: To the webhook and the journal, which are told of each request.
+        incidents: To Slack, which is told of incidents: how many requests each of them is to count.
+    """
+
+    each: Counter[Telling]
+    incidents: Counter[Subject]
+
+
 def drive_shop(fpm: PhpFpm, script: Path) -> list[Driven]:
     """Ask for every page as often as PAGES says, mixed and several at a time.
 
@@ -111,17 +131,31 @@ def drive_shop(fpm: PhpFpm, script: Path) -> list[Driven]:
     ]
 
 
-def expected(driven: Sequence[Driven], rules: Path) -> Counter[Telling]:
-    """Return what the rules file says is to be told of these requests once they have ended."""
+def expected(driven: Sequence[Driven], rules: Path, told_incidents: str) -> Wanted:
+    """Return what the rules file says is to be told of these requests once they have ended.
+
+    Args:
+        driven: The requests.
+        rules: The rules file.
+        told_incidents: The destination that is told of incidents.
+    """
     document = tomllib.loads(rules.read_text())
     destinations: Mapping[str, Sequence[str]] = {
         rule["name"]: rule["destinations"] for rule in document["rule"]
     }
-    return Counter(
-        Telling(destination, each.page.rule, each.request_id)
-        for each in driven
-        if each.page.rule
-        for destination in destinations[each.page.rule]
+    slow = [each for each in driven if each.page.rule]
+    return Wanted(
+        each=Counter(
+            Telling(destination, each.page.rule, each.request_id)
+            for each in slow
+            for destination in destinations[each.page.rule]
+            if destination != told_incidents
+        ),
+        incidents=Counter(
+            Subject(each.page.rule, each.page.route)
+            for each in slow
+            if told_incidents in destinations[each.page.rule]
+        ),
     )
 
 

@@ -19,6 +19,7 @@ $pages = [
     '/cart' => static fn () => (new Cart(Database::open(), new AuditLog()))->add(),
     '/checkout' => static fn () => (new Checkout(new PaymentProvider()))->submit(),
     '/report' => static fn () => (new SalesReport())->build(),
+    '/report/yearly' => static fn () => (new SalesReport())->build(),
     '/export' => static fn () => (new CatalogueExport())->collect(),
     '/shipping' => static fn () => (new ShippingQuote(getenv('SHOP_SHIPPING_URL') ?: ''))->fetch(),
     '/broken' => static fn () => (new Newsletter())->subscribe(),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from compassd.breach import State
 from compassd.destinations.journald import MESSAGE_IDS
+from lab import processes, schemas
 from lab.fastcgi import Call
 from lab.hostile import ATTACKS
 from lab.journald import Journald
 from lab.receiver import SLACK_PATH, WEBHOOK_PATH, Receiver
+from lab.slack_news import News, news
 from tests.conftest import PhpFpmFactory
 from tests.integration.conftest import PAGES, CompassdFactory
 
@@ -38,9 +38,18 @@ type = "journald"
 [destinations.slack]
 type = "slack"
 url = "{slack}"
+[destinations.each]
+type = "webhook"
+url = "{webhook}"
+tell = "breaches"
 [destinations.hook]
 type = "webhook"
 url = "{webhook}"
+# Everything is told within the test: each incident by itself, from its beginning to its end.
+[incidents]
+coalesce = "100ms"
+cooldown = "1s"
+max_messages = 1_000
 """
 
 BINARY = bytes(range(1, 256))
@@ -73,8 +82,26 @@ def _call(**arguments: Any) -> Call:  # noqa: ANN401 - passed on
     return Call(script=script, query="do=status&status=418", **arguments)
 
 
+def _documents(receiver: Receiver, kind: str) -> list[dict[str, Any]]:
+    found = [request.json for request in receiver.received if request.path == WEBHOOK_PATH]
+    return [document for document in found if document["type"] == kind]
+
+
+def _slack(receiver: Receiver) -> list[News]:
+    return [news(request.json) for request in receiver.received if request.path == SLACK_PATH]
+
+
+def _over(receiver: Receiver) -> list[int]:
+    """Return how many breaches the incidents had that Slack and the webhook know to be over."""
+    closed = [each for each in _documents(receiver, "compass.incident") if each["happening"] == "closed"]
+    return [
+        sum(each.hits for each in _slack(receiver) if each.over),
+        sum(each["figures"]["hits"] for each in closed),
+    ]
+
+
 def test_nothing_a_client_sends_acts_anywhere(
-    php_fpm: PhpFpmFactory, compassd: CompassdFactory, journald: Journald, root: Path
+    php_fpm: PhpFpmFactory, compassd: CompassdFactory, journald: Journald
 ) -> None:
     fpm = php_fpm(workers=1)
     with Receiver(slack_rate=None) as receiver:
@@ -85,22 +112,26 @@ def test_nothing_a_client_sends_acts_anywhere(
         )
         for arguments in CALLS.values():
             assert fpm.request(_call(**arguments)).status == 418
-        # Slack takes one a second.
-        received = receiver.wait_for(2 * len(CALLS), timeout=60)
         told = daemon.wait_for_breaches(len(CALLS))
+        # Slack is sent one a second.
+        processes.wait_until(
+            lambda: _over(receiver) == [len(CALLS)] * 2,
+            timeout=60,
+            what="Slack and the webhook to be told of the end of every incident",
+            detail=lambda: f"{_over(receiver)}",
+        )
         assert daemon.stop() == 0
         entries = journald.entries(f"MESSAGE_ID={MESSAGE_IDS[State.FINISHED]}")
 
-    schema = json.loads((root / "compassd/schemas/breach.schema.json").read_text())
-    hooks = [json.loads(request.body) for request in received if request.path == WEBHOOK_PATH]
-    assert hooks == told
-    for document in told:
-        jsonschema.validate(document, schema)
+    assert _documents(receiver, "compass.breach") == told
+    incidents = _documents(receiver, "compass.incident")
+    assert sum(each["figures"]["new_hits"] for each in incidents) == len(CALLS)
+    for document in (*told, *incidents):
+        assert schemas.problems(document) == []
         text = json.dumps(document, ensure_ascii=False)
         assert not any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text)
-    slack = [request for request in received if request.path == SLACK_PATH]
-    assert len(slack) == len(CALLS)
-    assert all(request.accepted for request in slack)
+    assert sum(each.new_hits for each in _slack(receiver)) == len(CALLS)
+    assert all(request.accepted for request in receiver.received)
     assert receiver.violations == []
     assert len(entries) == len(CALLS)
     for entry, document in zip(entries, told, strict=True):

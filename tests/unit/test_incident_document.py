@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
+from jsonschema import Draft202012Validator, ValidationError
 
 from compassd.breach import Severity
 from compassd.incident_document import incident_summary, message_document
@@ -22,17 +20,12 @@ from compassd.notice import (
     Notice,
     TestNotice,
 )
+from lab import schemas
 from lab.breaches import make_breach
 from lab.hostile_notices import messages
 from lab.notices import BEGAN, INCIDENT_ID, make_digest, make_figures, make_incident, make_key, make_message
+from lab.schemas import SCHEMAS
 
-KINDS = ("breach", "incident", "digest", "test")
-SCHEMAS: dict[str, dict[str, Any]] = {
-    kind: json.loads((files("compassd") / f"schemas/{kind}.schema.json").read_text()) for kind in KINDS
-}
-REGISTRY: Registry[Any] = Registry().with_resources(
-    (schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS.values()
-)
 FIGURES = {
     "hits": 12,
     "new_hits": 4,
@@ -60,13 +53,11 @@ def sent(notice: Notice) -> dict[str, Any]:
     return read(make_message(notice))
 
 
-def problems(message: Message) -> list[object]:
-    told = read(message)
-    schema = SCHEMAS[told["type"].removeprefix("compass.")]
-    return list(Draft202012Validator(schema, registry=REGISTRY).iter_errors(told))
+def problems(message: Message) -> list[ValidationError]:
+    return schemas.problems(read(message))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCHEMAS)
 def test_a_schema_is_valid_and_says_everything(kind: str) -> None:
     Draft202012Validator.check_schema(SCHEMAS[kind])
 
@@ -95,14 +86,14 @@ def test_the_schemas_reach_through_their_references() -> None:
     told = sent(make_incident())
     told["exemplars"][0]["request"]["duration_ns"] = -1
     told["figures"]["hits"] = -1
-    errors = Draft202012Validator(SCHEMAS["incident"], registry=REGISTRY).iter_errors(told)
+    errors = schemas.problems(told)
     assert sorted(error.json_path for error in errors) == [
         "$.exemplars[0].request.duration_ns",
         "$.figures.hits",
     ]
     told = sent(make_digest())
     told["lines"][0]["figures"]["hits"] = told["lines"][0]["incident_id"] = None
-    errors = Draft202012Validator(SCHEMAS["digest"], registry=REGISTRY).iter_errors(told)
+    errors = schemas.problems(told)
     assert sorted(error.json_path for error in errors) == [
         "$.lines[0].figures.hits",
         "$.lines[0].incident_id",
