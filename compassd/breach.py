@@ -17,6 +17,14 @@ class Severity(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
 
+    @property
+    def rank(self) -> int:
+        """A number that is the greater the worse it is, from 0."""
+        return _RANKS[self]
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
+
 
 class Metric(StrEnum):
     """What a budget limits. Values are in the unit named."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from compassd.breach import Breach, Severity
+from compassd.breach import Severity
+from compassd.incidents.key import incident_key
 from compassd.notice import (
     BreachNotice,
     DigestNotice,
@@ -12,27 +13,6 @@ from compassd.notice import (
     Notice,
     TestNotice,
 )
-
-_RANKS = {
-    severity: rank for rank, severity in enumerate((Severity.INFO, Severity.WARNING, Severity.CRITICAL))
-}
-
-
-def severity_rank(severity: Severity) -> int:
-    """Return a number that is greater the worse the severity."""
-    return _RANKS[severity]
-
-
-def breach_key(breach: Breach) -> IncidentKey:
-    """Return the incident that the breach belongs to."""
-    path = breach.tree.hot_path() if breach.tree else []
-    return IncidentKey(
-        rule=breach.rule,
-        host=breach.host,
-        pool=breach.request.pool,
-        route=breach.route,
-        function=path[-1].place.function if path else "",
-    )
 
 
 def kind(notice: Notice) -> str:
@@ -93,7 +73,7 @@ def summary(notice: Notice) -> str:
         case DigestNotice():
             return f"digest after {notice.reason}: {notice.incidents} incidents"
         case BreachNotice():
-            return f"{notice.breach.rule} breach: {_where(breach_key(notice.breach))}"
+            return f"{notice.breach.rule} breach: {_where(incident_key(notice.breach))}"
         case TestNotice():
             return "test message"
 

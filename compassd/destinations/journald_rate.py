@@ -12,7 +12,6 @@ from compassd.breach import Breach, Severity
 
 # How long breaches are counted before that is told, s.
 _COLLECT_S = 1.0
-_SEVERITIES = list(Severity)
 
 
 @dataclass(slots=True)
@@ -37,7 +36,7 @@ class Suppressed:
         """Count the breach."""
         self.count += 1
         self.max_ns = max(self.max_ns, breach.request.duration_ns)
-        self.severity = max(self.severity, breach.severity, key=_SEVERITIES.index)
+        self.severity = max(self.severity, breach.severity, key=lambda severity: severity.rank)
 
 
 @dataclass(slots=True)

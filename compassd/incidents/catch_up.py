@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 
 from compassd.breach import Breach, Severity, State
+from compassd.incidents.exemplars import worst_ratio
+from compassd.incidents.key import incident_key
 from compassd.notice import (
     MAX_DIGEST_LINES,
     BreachNotice,
@@ -21,7 +23,7 @@ from compassd.notice import (
     Message,
     TestNotice,
 )
-from compassd.notice_facts import begins_at, breach_key, server, severity, severity_rank
+from compassd.notice_facts import begins_at, server, severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,10 @@ class _Group:
         at = breach.request.started_at
         self.first_at = min(self.first_at or at, at)
         self.last_at = max(self.last_at, at)
-        self.severity = max(self.severity, breach.severity, key=severity_rank)
+        self.severity = max(self.severity, breach.severity, key=_rank)
         self.breaches[breach.id] = (breach.state, breach.request.duration_ns)
         self.hits += not breach.told_running
-        ratios = (excess.actual / excess.budget for excess in breach.excesses if excess.budget)
-        self.worst_ratio = max(self.worst_ratio, *ratios, 0.0)
+        self.worst_ratio = max(self.worst_ratio, worst_ratio(breach))
 
     def line(self, key: IncidentKey) -> DigestLine:
         times = sorted(duration for _, duration in self.breaches.values())
@@ -133,14 +134,14 @@ class _Sums:
                 for line in notice.lines:
                     self._add_line(line)
             case BreachNotice():
-                group = self.groups.setdefault(breach_key(notice.breach), _Group(notice.breach.severity))
+                group = self.groups.setdefault(incident_key(notice.breach), _Group(notice.breach.severity))
                 group.add(notice.breach)
         self.ids.append(message.id)
         self.made_at = min(self.made_at, message.created_at)
         self.since = since if self.since is None else min(self.since, since)
         self.until = max(self.until, until)
         self.server = server(notice)
-        self.severity = max(self.severity, severity(notice), key=severity_rank)
+        self.severity = max(self.severity, severity(notice), key=_rank)
 
     def _add_line(self, line: DigestLine) -> None:
         before = self.lines.get(line.incident_id)
@@ -150,14 +151,14 @@ class _Sums:
         latest = max(line, before, key=lambda known: (known.figures.last_at, known.figures.hits))
         self.lines[line.incident_id] = replace(
             latest,
-            severity=max(before.severity, line.severity, key=severity_rank),
+            severity=max(before.severity, line.severity, key=_rank),
             figures=replace(latest.figures, new_hits=before.figures.new_hits + line.figures.new_hits),
         )
 
     def digest(self) -> DigestNotice:
         """Return what was added, as one notice."""
         lines = [*self.lines.values(), *(group.line(key) for key, group in self.groups.items())]
-        lines.sort(key=lambda line: (-severity_rank(line.severity), -line.figures.new_hits))
+        lines.sort(key=lambda line: (-line.severity.rank, -line.figures.new_hits))
         return DigestNotice(
             reason=DigestReason.OUTAGE,
             server=self.server,
@@ -169,3 +170,7 @@ class _Sums:
             lines=tuple(lines[:MAX_DIGEST_LINES]),
             dropped=self.dropped,
         )
+
+
+def _rank(severity: Severity) -> int:
+    return severity.rank

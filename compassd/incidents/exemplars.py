@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compassd.breach import Breach, Severity, State
+from compassd.breach import Breach, State
 from compassd.notice import MAX_EXEMPLARS
-
-_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
-
-
-def rank(severity: Severity) -> int:
-    """Return a number that is the greater the more severe it is."""
-    return _RANKS[severity]
 
 
 def worst_ratio(breach: Breach) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from compassd.breach import Breach, Severity, State
-from compassd.incidents.exemplars import rank, with_breach, worst_ratio
+from compassd.incidents.exemplars import with_breach, worst_ratio
 from compassd.incidents.gate import Pending
 from compassd.incidents.histogram import Histogram
 from compassd.notice import Figures, Happening, IncidentKey
@@ -245,12 +245,12 @@ class Incident:
         state.last_at = now
         state.died += breach.state is State.DIED
         state.worst_ratio = max(state.worst_ratio, worst_ratio(breach))
-        if rank(breach.severity) > rank(state.severity):
+        if breach.severity.rank > state.severity.rank:
             state.severity = breach.severity
 
 
 def _escalated(listener: Listener, severity: Severity) -> bool:
-    return listener.severity is not None and rank(severity) > rank(listener.severity)
+    return listener.severity is not None and severity.rank > listener.severity.rank
 
 
 def _next_update(told_at: int, earliest: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from compassd.incidents.exemplars import rank
 from compassd.incidents.incident import Incident
 from compassd.incidents.key import digest_id, message_id
 from compassd.notice import (
@@ -180,4 +179,4 @@ def _turn(item: Item) -> tuple[bool, int, int, str]:
 
 
 def _badness(line: DigestLine) -> tuple[int, int, str]:
-    return -rank(line.severity), -line.figures.new_hits, line.incident_id
+    return -line.severity.rank, -line.figures.new_hits, line.incident_id

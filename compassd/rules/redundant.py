@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from compassd.breach import Severity
 from compassd.rules.cover import MAX_COMPARISONS, covers
 from compassd.rules.model import Budget, FunctionBudget, Match, Rule, RuleException
-
-_SEVERITIES = tuple(Severity)
 
 
 def redundant_rules(rules: Sequence[Rule]) -> Iterator[tuple[int, int, bool]]:
@@ -43,7 +40,7 @@ def tells_all_of(strict: Rule, lax: Rule) -> bool:
     """
     return (
         _is_within(strict.budget, lax.budget)
-        and _SEVERITIES.index(strict.severity) >= _SEVERITIES.index(lax.severity)
+        and strict.severity.rank >= lax.severity.rank
         and _escalates_as_soon(strict, lax)
         and _tells_whom(strict, lax)
         and set(lax.overrides) <= set(strict.overrides)

@@ -48,7 +48,7 @@ def row_of(message: Message) -> Row:
         "kind": notice_facts.kind(message.notice),
         "summary": notice_facts.summary(message.notice)[:_MAX_SUMMARY],
         "server": notice_facts.server(message.notice),
-        "severity": notice_facts.severity_rank(notice_facts.severity(message.notice)),
+        "severity": notice_facts.severity(message.notice).rank,
         "breaches": notice_facts.told_breaches(message.notice),
         "size": len(body),
         "begins_at": notice_facts.begins_at(message),
@@ -117,7 +117,7 @@ def _count_only(connection: sqlite3.Connection, destination: str, first: int, la
         until=until,
         incidents=0,
         new_hits=0,
-        severity=next(found for found in Severity if notice_facts.severity_rank(found) == rank),
+        severity=next(found for found in Severity if found.rank == rank),
         lines=(),
         dropped=breaches,
     )

@@ -21,7 +21,7 @@ from compassd.notice import (
     Notice,
     TestNotice,
 )
-from compassd.notice_facts import severity_rank, told_breaches
+from compassd.notice_facts import told_breaches
 from lab.breaches import make_breach
 from lab.outbox import make_incident, make_message
 
@@ -59,7 +59,9 @@ def _digests(draw: st.DrawFn) -> DigestNotice:
         until=draw(_hits),
         incidents=len(lines) + draw(st.integers(min_value=0, max_value=500)),
         new_hits=sum(line.figures.new_hits for line in lines) + draw(_hits),
-        severity=max([draw(_severities), *(line.severity for line in lines)], key=severity_rank),
+        severity=max(
+            [draw(_severities), *(line.severity for line in lines)], key=lambda severity: severity.rank
+        ),
         lines=lines,
         dropped=draw(_hits),
     )
@@ -96,9 +98,9 @@ def test_no_breach_is_lost_or_told_twice(notices: list[Notice]) -> None:
     assert sum(line.figures.new_hits for line in notice.lines) <= notice.new_hits
     assert len(notice.lines) == min(MAX_DIGEST_LINES, len({line.incident_id for line in notice.lines}))
     assert notice.incidents >= len(notice.lines)
-    order = [(-severity_rank(line.severity), -line.figures.new_hits) for line in notice.lines]
+    order = [(-line.severity.rank, -line.figures.new_hits) for line in notice.lines]
     assert order == sorted(order)
-    assert all(severity_rank(line.severity) <= severity_rank(notice.severity) for line in notice.lines)
+    assert all(line.severity.rank <= notice.severity.rank for line in notice.lines)
 
 
 @given(st.lists(_notices, max_size=20), st.lists(_notices, max_size=20))
