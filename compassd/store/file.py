@@ -90,8 +90,12 @@ def open_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_present(path: Path) -> sqlite3.Connection:
+def open_present(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Return a connection to a file that a daemon may be using. It is not made, checked or changed.
+
+    Args:
+        path: The file.
+        read_only: Whether nothing is to change on the disk, not even beside the file.
 
     Raises:
         StoreError: There is none, or of another format.
@@ -102,7 +106,7 @@ def open_present(path: Path) -> sqlite3.Connection:
             f"there is no {path.name} in {path.parent}",
             hint="compassd makes it when it first runs; --state or --config say where it is",
         )
-    connection = _connect(str(path))
+    connection = _connect_read_only(path) if read_only else _connect(str(path))
     try:
         _refuse_other(connection, path)
     except BaseException:
@@ -164,8 +168,16 @@ def transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection]
     return result
 
 
-def _connect(path: str, busy_s: float = _BUSY_S) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    # https://sqlite.org/wal.html#readonly: mode=ro alone makes files beside it, or changes them. With a log,
+    # the shared memory file is only read; without one, nobody writes at the moment.
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    how = "mode=ro&readonly_shm=1" if has_log else "immutable=1"
+    return _connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+
+
+def _connect(path: str, busy_s: float = _BUSY_S, *, uri: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False, uri=uri)
     # Damaged text is no reason to fail: whoever parses it will see.
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return connection
