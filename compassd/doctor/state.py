@@ -53,6 +53,9 @@ def _check_directory(directory: Path) -> Finding:
             return Finding(Verdict.FAIL, _SUBJECT, f"{path}: {error.strerror}", _NAME_ANOTHER)
         if not stat.S_ISDIR(mode):
             return Finding(Verdict.FAIL, _SUBJECT, f"{path} is no directory", _NAME_ANOTHER)
+        if path == directory and os.statvfs(path).f_flag & os.ST_RDONLY:
+            detail = f"{directory} is on a read-only disk: messages are kept in memory, and lost at the end"
+            return Finding(Verdict.WARN, _SUBJECT, detail, _NAME_ANOTHER)
         if not os.access(path, os.W_OK | os.X_OK):
             return Finding(Verdict.FAIL, _SUBJECT, f"{path} cannot be written", _NAME_ANOTHER)
         if path == directory:

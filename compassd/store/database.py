@@ -53,7 +53,7 @@ class PresentFile:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
         try:
-            self._connection = file.open_present(path, read_only=read_only)
+            self._connection = file.open_read_only(path) if read_only else file.open_present(path)
         except sqlite3.Error as error:
             raise self._fault(error) from error
 

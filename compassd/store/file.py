@@ -90,12 +90,8 @@ def open_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_present(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+def open_present(path: Path) -> sqlite3.Connection:
     """Return a connection to a file that a daemon may be using. It is not made, checked or changed.
-
-    Args:
-        path: The file.
-        read_only: Whether nothing is to change on the disk, not even beside the file.
 
     Raises:
         StoreError: There is none, or of another format.
@@ -106,7 +102,27 @@ def open_present(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             f"there is no {path.name} in {path.parent}",
             hint="compassd makes it when it first runs; --state or --config say where it is",
         )
-    connection = _connect_read_only(path) if read_only else _connect(str(path))
+    connection = _connect(str(path))
+    try:
+        _refuse_other(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Return a connection to a file that a daemon may be using, by which nothing changes on the disk.
+
+    Raises:
+        StoreError: It is of another format.
+        sqlite3.Error: It cannot be read.
+    """
+    # https://sqlite.org/wal.html#readonly: mode=ro alone makes files beside it, or changes them. With a log,
+    # the shared memory file is only read; without one, nobody writes at the moment.
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    how = "mode=ro&readonly_shm=1" if has_log else "immutable=1"
+    connection = _connect(f"{path.absolute().as_uri()}?{how}", uri=True)
     try:
         _refuse_other(connection, path)
     except BaseException:
@@ -166,14 +182,6 @@ def transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection]
             connection.execute("ROLLBACK")
         raise
     return result
-
-
-def _connect_read_only(path: Path) -> sqlite3.Connection:
-    # https://sqlite.org/wal.html#readonly: mode=ro alone makes files beside it, or changes them. With a log,
-    # the shared memory file is only read; without one, nobody writes at the moment.
-    has_log = path.with_name(f"{path.name}-wal").exists()
-    how = "mode=ro&readonly_shm=1" if has_log else "immutable=1"
-    return _connect(f"{path.absolute().as_uri()}?{how}", uri=True)
 
 
 def _connect(path: str, busy_s: float = _BUSY_S, *, uri: bool = False) -> sqlite3.Connection:

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.ebpf
 
 STDOUT = '[destinations.out]\ntype = "stdout"\n'
 
+STATE = "disk/state"
+
 Doctor = Callable[..., tuple[int, list[str]]]
 
 
@@ -32,7 +34,7 @@ def doctor(root: Path, tmp_path: Path, extension: Path) -> Doctor:
         settings: str = STDOUT, rules: str = RULES, prefix: tuple[str, ...] = ()
     ) -> tuple[int, list[str]]:
         config, rules_file = tmp_path / "compassd.toml", tmp_path / "rules.toml"
-        own = {"extension_paths": [str(extension)], "state_directory": str(tmp_path / "state")}
+        own = {"extension_paths": [str(extension)], "state_directory": str(tmp_path / STATE)}
         lines = [f"{name} = {json.dumps(value)}\n" for name, value in own.items()]
         config.write_text("".join(lines) + settings)
         rules_file.write_text(rules)
@@ -156,7 +158,7 @@ def hook() -> Iterator[str]:
 def test_a_state_directory_in_use(php_fpm: PhpFpmFactory, doctor: Doctor, tmp_path: Path, hook: str) -> None:
     php_fpm()
     status, lines = doctor(settings=hook)
-    state = tmp_path / "state"
+    state = tmp_path / STATE
     assert _about(lines, "state directory:") == f"ok    state directory: {state} is made when compassd starts"
     assert status == 0
     assert not state.exists()
@@ -178,16 +180,21 @@ def test_a_state_directory_in_use(php_fpm: PhpFpmFactory, doctor: Doctor, tmp_pa
     assert "compassd outbox retry hook" in undelivered
 
 
-def test_a_state_directory_that_cannot_be_written(
-    php_fpm: PhpFpmFactory, doctor: Doctor, tmp_path: Path, hook: str
+@pytest.mark.parametrize(
+    ("mounted", "verdict", "detail"),
+    [(STATE, "warn", "is on a read-only disk"), ("disk", "FAIL", "disk cannot be written")],
+)
+def test_a_state_directory_on_a_read_only_disk(
+    doctor: Doctor, tmp_path: Path, mounted: str, verdict: str, detail: str
 ) -> None:
-    php_fpm()
-    (tmp_path / "state").mkdir()
-    mount = f'mount -t tmpfs -o ro none {tmp_path / "state"} && exec "$@"'
-    status, lines = doctor(settings=hook, prefix=("unshare", "--mount", "sh", "-c", mount, "sh"))
-    assert status == 1
-    assert _about(lines, "state directory:").startswith("FAIL")
-    assert "let state_directory name" in _about(lines, "state directory:")
+    (tmp_path / mounted).mkdir(parents=True)
+    mount = f'mount -t tmpfs -o ro none {tmp_path / mounted} && exec "$@"'
+    hook = '[destinations.hook]\ntype = "webhook"\nurl = "http://127.0.0.1:1/hook"\n'
+    _, lines = doctor(settings=hook, prefix=("unshare", "--mount", "sh", "-c", mount, "sh"))
+    found = _about(lines, "state directory:")
+    assert found.startswith(verdict)
+    assert detail in found
+    assert "let state_directory name" in found
 
 
 def test_without_privileges(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:

@@ -61,6 +61,21 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         load_settings(tmp_path / "absent.toml")
 
 
+def test_state_is_kept_where_systemd_says_unless_the_settings_say_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/private/compassd")
+    assert load_settings().state_directory == Path("/var/lib/private/compassd")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/first:/var/lib/second")
+    assert load_settings().state_directory == Path("/var/lib/first")
+    monkeypatch.setenv("STATE_DIRECTORY", "")
+    assert load_settings().state_directory == Path("/var/lib/compassd")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/systemd-says")
+    assert load(tmp_path, 'state_directory = "/srv/state"').state_directory == Path("/srv/state")
+    monkeypatch.setenv("COMPASSD_STATE_DIRECTORY", "/srv/variable")
+    assert load(tmp_path, 'state_directory = "/srv/state"').state_directory == Path("/srv/variable")
+
+
 def test_the_environment_wins_over_credentials_and_those_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,21 +109,6 @@ def test_the_environment_wins_over_credentials_and_those_over_the_file(
     assert hook.url.get_secret_value() == "https://environment.example/b"
     assert [secret.get_secret_value() for secret in hook.secret] == [KEY]
     assert (settings.queue_size, settings.rescan_interval) == (8, 60_000_000_000)
-
-
-def test_state_is_kept_where_systemd_says_unless_the_settings_say_where(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/private/compassd")
-    assert load_settings().state_directory == Path("/var/lib/private/compassd")
-    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/first:/var/lib/second")
-    assert load_settings().state_directory == Path("/var/lib/first")
-    monkeypatch.setenv("STATE_DIRECTORY", "")
-    assert load_settings().state_directory == Path("/var/lib/compassd")
-    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/systemd-says")
-    assert load(tmp_path, 'state_directory = "/srv/state"').state_directory == Path("/srv/state")
-    monkeypatch.setenv("COMPASSD_STATE_DIRECTORY", "/srv/variable")
-    assert load(tmp_path, 'state_directory = "/srv/state"').state_directory == Path("/srv/variable")
 
 
 @pytest.mark.parametrize("policy", list(TextPolicy))
