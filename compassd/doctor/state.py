@@ -13,7 +13,7 @@ from pathlib import Path
 from compassd.doctor.finding import Finding, Verdict
 from compassd.errors import StoreError
 from compassd.settings import Settings
-from compassd.settings_destinations import JournaldSettings, StdoutSettings
+from compassd.settings_destinations import LocalSettings
 from compassd.store.admin import OutboxAdmin
 from compassd.store.database import PresentFile
 from compassd.store.file import NAME
@@ -31,8 +31,7 @@ def check_state(settings: Settings, now: int) -> Iterator[Finding]:
         settings: The settings.
         now: Unix time, ns.
     """
-    local = (JournaldSettings, StdoutSettings)
-    if all(isinstance(destination, local) for destination in settings.destinations.values()):
+    if all(isinstance(destination, LocalSettings) for destination in settings.destinations.values()):
         yield Finding(Verdict.OK, _SUBJECT, "not needed by these destinations")
         return
     directory = settings.state_directory
