@@ -12,6 +12,7 @@ Sources are merged key by key: a destination's url may come from a credential an
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,6 +34,7 @@ from compassd.units import DurationNs, parse_duration_or_zero
 from compassd.waits.kinds import TextPolicy
 
 DEFAULT_CONFIG = Path("/etc/compassd/compassd.toml")
+DEFAULT_STATE = Path("/var/lib/compassd")
 
 _NS_PER_S = 1_000_000_000
 _NS_PER_MIN = 60 * _NS_PER_S
@@ -68,6 +70,13 @@ class IncidentSettings(BaseModel):
     interval: _FromASecond = _NS_PER_MIN
 
 
+def _state_directory() -> Path:
+    """Return where systemd lets its service keep state, systemd.exec(5); else the usual place."""
+    # Of several, separated by colons, the first.
+    first = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(first) if first else DEFAULT_STATE
+
+
 def _or_journal(destinations: dict[str, DestinationSettings]) -> dict[str, DestinationSettings]:
     return destinations or {"journal": JournaldSettings(type="journald")}
 
@@ -79,8 +88,9 @@ class Settings(BaseSettings):
         rules: The rules.
         extension_paths: compass.so files to attach to besides those found by itself.
         rescan_interval: How often to look for new or upgraded compass.so files, ns.
-        queue_size: How many breaches may wait for one destination; what exceeds it is counted and dropped.
-        drain_timeout: How long a stopping daemon waits for queued breaches to be delivered, ns.
+        queue_size: How many breaches may wait in memory: for a destination of this machine, and to be kept on
+            disk for the others. What exceeds it is counted and dropped.
+        drain_timeout: How long a stopping daemon goes on to deliver what waits, ns.
         query_strings: Whether query strings are sent. They may hold personal data and tokens: off by default.
         sampling: Whether breaches say where the time went.
         sample_rate: How often the sampler looks at a worker on the processor, Hz.
@@ -88,7 +98,8 @@ class Settings(BaseSettings):
             nothing.
         running: Whether requests are told while they still run.
         running_interval: How often to look at running requests, ns.
-        state_directory: Where incidents and undelivered messages are kept.
+        state_directory: Where incidents and undelivered messages are kept. If it is not given: the first of
+            systemd's $STATE_DIRECTORY, else /var/lib/compassd.
         incidents: How breaches become incidents.
         log_level: The least severe lines that are logged.
         destinations: Whom to tell, by name. If there is none: a journald destination named "journal".
@@ -115,7 +126,7 @@ class Settings(BaseSettings):
     wait_texts: TextPolicy = TextPolicy.MASKED
     running: bool = True
     running_interval: DurationNs = _NS_PER_S
-    state_directory: Path = Path("/var/lib/compassd")
+    state_directory: Path = Field(default_factory=_state_directory)
     incidents: IncidentSettings = IncidentSettings()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     destinations: Annotated[dict[Name, DestinationSettings], AfterValidator(_or_journal)] = Field(

@@ -249,6 +249,9 @@ class AlertmanagerSettings(_HttpSettings):
     url: BaseUrl
 
 
+LocalSettings = StdoutSettings | JournaldSettings
+"""Of destinations of this machine, which are told every breach at once; all others get messages."""
+
 DestinationSettings = Annotated[
     StdoutSettings | JournaldSettings | SlackSettings | WebhookSettings | AlertmanagerSettings,
     Field(discriminator="type"),

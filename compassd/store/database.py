@@ -44,15 +44,16 @@ class PresentFile:
 
     Args:
         path: The file.
+        read_only: Whether nothing is to change on the disk, not even beside the file.
 
     Raises:
         StoreError: It cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
         try:
-            self._connection = file.open_present(path)
+            self._connection = file.open_read_only(path) if read_only else file.open_present(path)
         except sqlite3.Error as error:
             raise self._fault(error) from error
 

@@ -120,6 +120,26 @@ def open_present(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Return a connection to a file that a daemon may be using, by which nothing changes on the disk.
+
+    Raises:
+        StoreError: It is of another format.
+        sqlite3.Error: It cannot be read.
+    """
+    # https://sqlite.org/wal.html#readonly: mode=ro alone makes files beside it, or changes them. With a log,
+    # the shared memory file is only read; without one, nobody writes at the moment.
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    how = "mode=ro&readonly_shm=1" if has_log else "immutable=1"
+    connection = _connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+    try:
+        _refuse_other(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def open_memory() -> sqlite3.Connection:
     """Return an empty database in memory, of the present format."""
     connection = _connect(":memory:")
@@ -177,8 +197,8 @@ def transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection]
     return result
 
 
-def _connect(path: str, busy_s: float = _BUSY_S) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
+def _connect(path: str, busy_s: float = _BUSY_S, *, uri: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False, uri=uri)
     # Damaged text is no reason to fail: whoever parses it will see.
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return connection

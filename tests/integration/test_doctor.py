@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from compassd.store.store import Store
+from lab.outbox import make_message
 from lab.php_fpm import PhpFpm
+from lab.receiver import Receiver
 from tests.conftest import PhpFpmFactory
 from tests.integration.conftest import RULES
 
 pytestmark = pytest.mark.ebpf
 
 STDOUT = '[destinations.out]\ntype = "stdout"\n'
+
+STATE = "disk/state"
 
 Doctor = Callable[..., tuple[int, list[str]]]
 
@@ -29,7 +34,9 @@ def doctor(root: Path, tmp_path: Path, extension: Path) -> Doctor:
         settings: str = STDOUT, rules: str = RULES, prefix: tuple[str, ...] = ()
     ) -> tuple[int, list[str]]:
         config, rules_file = tmp_path / "compassd.toml", tmp_path / "rules.toml"
-        config.write_text(f"extension_paths = {json.dumps([str(extension)])}\n{settings}")
+        own = {"extension_paths": [str(extension)], "state_directory": str(tmp_path / STATE)}
+        lines = [f"{name} = {json.dumps(value)}\n" for name, value in own.items()]
+        config.write_text("".join(lines) + settings)
         rules_file.write_text(rules)
         command: list[str | Path] = [
             *prefix,
@@ -135,6 +142,59 @@ def test_an_unreachable_destination(php_fpm: PhpFpmFactory, doctor: Doctor) -> N
     assert status == 1
     assert "127.0.0.1:1 cannot be reached" in _about(lines, "destination ops:")
     assert not any(secret in line for line in lines)
+
+
+def _content(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+@pytest.fixture
+def hook() -> Iterator[str]:
+    """Settings with a webhook that answers."""
+    with Receiver() as receiver:
+        yield f'[destinations.hook]\ntype = "webhook"\nurl = "{receiver.webhook_url}"\n'
+
+
+def test_a_state_directory_in_use(php_fpm: PhpFpmFactory, doctor: Doctor, tmp_path: Path, hook: str) -> None:
+    php_fpm()
+    status, lines = doctor(settings=hook)
+    state = tmp_path / STATE
+    assert _about(lines, "state directory:") == f"ok    state directory: {state} is made when compassd starts"
+    assert status == 0
+    assert not state.exists()
+    store = Store.open(state)
+    try:
+        dead = make_message("dead", destination="hook")
+        store.commit(messages=[dead, make_message("late", destination="hook", created_at=1)])
+        store.outbox.bury(dead, "HTTP 400")
+        before = _content(state)
+        status, lines = doctor(settings=hook)
+        assert _content(state) == before
+    finally:
+        store.close()
+    # It holds nothing up: what is sent from now on may arrive.
+    assert status == 0
+    assert _about(lines, "state directory:") == f"ok    state directory: {state} can be written"
+    late, undelivered = (line for line in lines if line.startswith("warn  outbox of hook:"))
+    assert "1 message waiting for more than an hour" in late
+    assert "compassd outbox retry hook" in undelivered
+
+
+@pytest.mark.parametrize(
+    ("mounted", "verdict", "detail"),
+    [(STATE, "warn", "is on a read-only disk"), ("disk", "FAIL", "disk cannot be written")],
+)
+def test_a_state_directory_on_a_read_only_disk(
+    doctor: Doctor, tmp_path: Path, mounted: str, verdict: str, detail: str
+) -> None:
+    (tmp_path / mounted).mkdir(parents=True)
+    mount = f'mount -t tmpfs -o ro none {tmp_path / mounted} && exec "$@"'
+    hook = '[destinations.hook]\ntype = "webhook"\nurl = "http://127.0.0.1:1/hook"\n'
+    _, lines = doctor(settings=hook, prefix=("unshare", "--mount", "sh", "-c", mount, "sh"))
+    found = _about(lines, "state directory:")
+    assert found.startswith(verdict)
+    assert detail in found
+    assert "let state_directory name" in found
 
 
 def test_without_privileges(php_fpm: PhpFpmFactory, doctor: Doctor) -> None:

@@ -24,6 +24,7 @@ KEY = "whsec_" + base64.b64encode(b"k" * 24).decode()
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     monkeypatch.setattr("compassd.settings.DEFAULT_CONFIG", tmp_path / "absent.toml")
 
 
@@ -47,6 +48,7 @@ def test_defaults_need_no_file() -> None:
     assert settings.rescan_interval == 5_000_000_000
     assert settings.drain_timeout == 10_000_000_000
     assert settings.queue_size == 10_000
+    assert settings.state_directory == Path("/var/lib/compassd")
     assert settings.query_strings is False
     assert settings.wait_texts is TextPolicy.MASKED
     assert settings.running is True
@@ -57,6 +59,21 @@ def test_defaults_need_no_file() -> None:
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
         load_settings(tmp_path / "absent.toml")
+
+
+def test_state_is_kept_where_systemd_says_unless_the_settings_say_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/private/compassd")
+    assert load_settings().state_directory == Path("/var/lib/private/compassd")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/first:/var/lib/second")
+    assert load_settings().state_directory == Path("/var/lib/first")
+    monkeypatch.setenv("STATE_DIRECTORY", "")
+    assert load_settings().state_directory == Path("/var/lib/compassd")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/systemd-says")
+    assert load(tmp_path, 'state_directory = "/srv/state"').state_directory == Path("/srv/state")
+    monkeypatch.setenv("COMPASSD_STATE_DIRECTORY", "/srv/variable")
+    assert load(tmp_path, 'state_directory = "/srv/state"').state_directory == Path("/srv/variable")
 
 
 def test_the_environment_wins_over_credentials_and_those_over_the_file(
