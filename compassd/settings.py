@@ -16,7 +16,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from compassd.errors import ConfigurationError
@@ -29,7 +29,7 @@ from compassd.settings_sources import (
     credential_names,
     environment_names,
 )
-from compassd.units import DurationNs
+from compassd.units import DurationNs, parse_duration_or_zero
 from compassd.waits.kinds import TextPolicy
 
 DEFAULT_CONFIG = Path("/etc/compassd/compassd.toml")
@@ -38,22 +38,34 @@ _NS_PER_S = 1_000_000_000
 _NS_PER_MIN = 60 * _NS_PER_S
 
 
+def _check_second(duration_ns: int) -> int:
+    if duration_ns < _NS_PER_S:
+        raise ValueError('must be at least "1s"')
+    return duration_ns
+
+
+_FromASecond = Annotated[DurationNs, AfterValidator(_check_second)]
+_FromZero = Annotated[int, BeforeValidator(parse_duration_or_zero)]
+
+
 class IncidentSettings(BaseModel):
     """How breaches become incidents, and how often these are told.
 
     Attributes:
-        coalesce: How long breaches are collected before a new incident is told, ns.
-        cooldown: How long nothing may happen until an incident is over, ns.
-        max_messages: How many messages a destination may get in an interval, digests included.
-        interval: That interval, ns.
+        coalesce: How long it is collected what begins or is over, per destination, before it is told, ns;
+            0: not at all.
+        cooldown: How long nothing may happen until an incident is over, ns; at least a second.
+        max_messages: How many messages a destination may get in an interval, digests included. What exceeds
+            that is one digest, and then there is none for an interval.
+        interval: That interval, ns; at least a second.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
-    coalesce: DurationNs = 2 * _NS_PER_S
-    cooldown: DurationNs = 10 * _NS_PER_MIN
+    coalesce: _FromZero = 2 * _NS_PER_S
+    cooldown: _FromASecond = 10 * _NS_PER_MIN
     max_messages: int = Field(default=6, ge=2, le=1_000)
-    interval: DurationNs = _NS_PER_MIN
+    interval: _FromASecond = _NS_PER_MIN
 
 
 def _or_journal(destinations: dict[str, DestinationSettings]) -> dict[str, DestinationSettings]:

@@ -83,8 +83,14 @@ def shown(value: object) -> str:
     return "a list" if isinstance(value, Sequence) else "this value"
 
 
-def _parse(value: object, kind: _Kind) -> int:
-    """Return the amount written in value, in the kind's smallest unit; raise ValueError if there is none."""
+def _parse(value: object, kind: _Kind, *, zero: bool = False) -> int:
+    """Return the amount written in value, in the kind's smallest unit; raise ValueError if there is none.
+
+    Args:
+        value: What was written.
+        kind: What it should be.
+        zero: Whether it may be zero.
+    """
     found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     scale = kind.units.get(found[3], 0) if found else 0
     if found is None or not scale:
@@ -94,7 +100,7 @@ def _parse(value: object, kind: _Kind) -> int:
     amount, rest = divmod(int(found[1] + fraction) * scale, divisor)
     if rest:
         fault = f"is not a whole number of {kind.counts}"
-    elif amount == 0:
+    elif amount == 0 and not zero:
         fault = "is zero"
     elif amount > _MAX:
         fault = "is too large"
@@ -112,6 +118,15 @@ def parse_duration(value: object) -> int:
         ValueError: No such text, zero, beyond 63 bits, or finer than one ns; the message shows examples.
     """
     return _parse(value, _DURATION)
+
+
+def parse_duration_or_zero(value: object) -> int:
+    """Return what parse_duration() does, and 0 for "0s" or zero of another unit.
+
+    Raises:
+        ValueError: As there, but for zero.
+    """
+    return _parse(value, _DURATION, zero=True)
 
 
 def parse_size(value: object) -> int:

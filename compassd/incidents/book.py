@@ -68,6 +68,8 @@ class IncidentBook:
         self._keys: dict[IncidentKey, Incident] = {}  # the ones that are not over
         self._running: dict[str, Incident] = {}  # by the id of a breach whose end is awaited
         self._queues: dict[str, Queue] = {}
+        # Until when what begins or is over is collected, by destination, so that a storm is one digest.
+        self._windows: dict[str, int] = {}
         # Times at which incidents are to be looked at, at least one for each that has a timer. An entry that
         # is not its incident's timer is stale.
         self._timers: list[tuple[int, str]] = []
@@ -188,6 +190,8 @@ class IncidentBook:
         for incident in self._incidents.values():
             incident.not_after(now, self._settings.coalesce)
             self._set_timer(incident)
+            for name, listener in incident.state.listeners.items():
+                self._windows[name] = max(self._windows.get(name, 0), listener.tell_at or 0)
         for queue in self._queues.values():
             queue.ceiling.not_after(self._settings, now)
         self._now = now
@@ -201,7 +205,7 @@ class IncidentBook:
             incident = self._find(key, now)
         if incident is None:
             incident = self._open(key, breach, now)
-        forgotten = incident.count(breach, destinations, now, self._settings.coalesce)
+        forgotten = incident.count(breach, destinations, now)
         if breach.id in incident.state.running:
             self._running[breach.id] = incident
         if forgotten is not None:
@@ -211,6 +215,8 @@ class IncidentBook:
             pending.count(breach.gate, now)
             if pending.reached(breach.gate, self._requests, now):
                 incident.state.pending = None
+        if incident.state.pending is None:
+            self._collect(incident, now)
         return incident
 
     def _find(self, key: IncidentKey, now: int) -> Incident | None:
@@ -265,13 +271,25 @@ class IncidentBook:
             self._remove(incident)
             return
         state.closed = True
+        self._collect(incident, now)
         self._changed.add(state.id)
+
+    def _collect(self, incident: Incident, now: int) -> None:
+        """Have it told that the incident began, or that it is over, with all that does so at about that time.
+
+        Who is to be told opens a window, if none is open for that destination; all is told when it ends.
+        """
+        for name, listener in incident.state.listeners.items():
+            if listener.tell_at is None and (listener.told_at is None or incident.state.closed):
+                if self._windows.get(name, 0) <= now:
+                    self._windows[name] = now + self._settings.coalesce
+                listener.tell_at = self._windows[name]
 
     def _let_wait(self, incident: Incident, now: int) -> None:
         for name, listener in incident.state.listeners.items():
             due_at = incident.due_at(listener)
             if due_at is not None and due_at <= now and name not in incident.waiting:
-                self._queues.setdefault(name, Queue(name)).add(incident, now)
+                self._queues.setdefault(name, Queue(name)).add(incident)
 
     def _tell(self, queue: Queue, now: int) -> list[Message]:
         messages, told = queue.take(self._settings, self._server, now)

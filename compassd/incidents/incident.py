@@ -24,7 +24,8 @@ class Listener:
     """What a destination was told of an incident, and what not yet.
 
     Attributes:
-        opens_at: When it may be told first, Unix time in ns.
+        tell_at: When it is told that the incident began, or that it is over, Unix time in ns; None if neither
+            is to be told, for example because the gate is not passed.
         untold: Breaches that it was not told of.
         untold_since: When the first of these was, Unix time in ns.
         told_at: When it was told first, Unix time in ns; None if it was not yet.
@@ -33,7 +34,7 @@ class Listener:
         messages: How many messages to it the incident was in.
     """
 
-    opens_at: int
+    tell_at: int | None
     untold: int = 0
     untold_since: int = 0
     told_at: int | None = None
@@ -94,14 +95,13 @@ class Incident:
     waiting: set[str] = field(default_factory=set)
     timer: int | None = None
 
-    def count(self, breach: Breach, destinations: Iterable[str], now: int, coalesce_ns: int) -> str | None:
+    def count(self, breach: Breach, destinations: Iterable[str], now: int) -> str | None:
         """Count a breach.
 
         Args:
             breach: The breach.
             destinations: Whom to tell.
             now: Unix time, ns.
-            coalesce_ns: How long to collect breaches before a destination is told first, ns.
 
         Returns:
             The id of a breach whose end is not awaited any more, as too many are running.
@@ -113,7 +113,7 @@ class Incident:
         for name in destinations:
             listener = state.listeners.get(name)
             if listener is None:
-                listener = state.listeners[name] = Listener(opens_at=now + coalesce_ns)
+                listener = state.listeners[name] = Listener(tell_at=None)
             if not listener.untold:
                 listener.untold_since = now
             listener.untold += 1
@@ -159,11 +159,9 @@ class Incident:
     def due_at(self, listener: Listener) -> int | None:
         """Return since when, or from when on, a destination is to be told, Unix time in ns; None: nothing."""
         state = self.state
-        if state.pending is not None:
-            return None
-        if listener.told_at is None:
-            return listener.opens_at
-        if state.closed or _escalated(listener, state.severity):
+        if listener.told_at is None or state.closed:
+            return listener.tell_at
+        if _escalated(listener, state.severity):
             return state.last_at
         if listener.untold:
             return _next_update(listener.told_at, max(listener.untold_since, listener.last_told_at + 1))
@@ -213,7 +211,7 @@ class Incident:
             return
         listener = self.state.listeners[destination]
         if listener.told_at is None:
-            listener.told_at = now
+            listener.told_at, listener.tell_at = now, None
         listener.last_told_at = now
         listener.severity = self.state.severity
         listener.untold = 0
@@ -226,7 +224,8 @@ class Incident:
         if state.pending is not None:
             state.pending.not_after(now)
         for listener in state.listeners.values():
-            listener.opens_at = min(listener.opens_at, now + coalesce_ns)
+            if listener.tell_at is not None:
+                listener.tell_at = min(listener.tell_at, now + coalesce_ns)
             listener.untold_since = min(listener.untold_since, now)
             listener.last_told_at = min(listener.last_told_at, now)
             if listener.told_at is not None:

@@ -43,18 +43,11 @@ class Ceiling:
         recent = sum(time > now - settings.interval for time in self.used)
         return max(0, settings.max_messages - recent)
 
-    def free_at(self, settings: IncidentSettings, messages: int) -> int:
-        """Return from when on there may be so many messages, Unix time in ns.
-
-        Args:
-            settings: How many there may be in an interval.
-            messages: At least 1, at most settings.max_messages.
-        """
-        # So many of the last ones may still be in the interval.
-        others = settings.max_messages - messages + 1
-        if len(self.used) < others:
+    def free_at(self, settings: IncidentSettings) -> int:
+        """Return from when on there may be a message, Unix time in ns."""
+        if len(self.used) < settings.max_messages:
             return self.silent_until
-        return max(self.silent_until, self.used[-others] + settings.interval)
+        return max(self.silent_until, self.used[-settings.max_messages] + settings.interval)
 
     def use(self, settings: IncidentSettings, now: int, *, digest: bool) -> None:
         """Take note of a message."""
@@ -112,58 +105,40 @@ class Queue:
         name: Of the destination.
         ceiling: How much that may be.
         waiting: Incidents, by id.
-        since: When the first of them came to wait, Unix time in ns.
     """
 
     name: str
     ceiling: Ceiling = field(default_factory=Ceiling)
     waiting: dict[str, Incident] = field(default_factory=dict)
-    since: int = 0
 
-    def add(self, incident: Incident, now: int) -> None:
+    def add(self, incident: Incident) -> None:
         """Let an incident wait that does not yet."""
-        if not self.waiting:
-            self.since = now
         self.waiting[incident.state.id] = incident
         incident.waiting.add(self.name)
 
     def ready_at(self, settings: IncidentSettings, now: int) -> int | None:
-        """Return when take() may have something, Unix time in ns; None: not before something is added."""
-        if not self.waiting:
-            return None
-        left = self.ceiling.left(settings, now)
-        if left == 0:
-            return self.ceiling.free_at(settings, 1)
-        if left == 1:
-            return min(self.since + settings.coalesce, self.ceiling.free_at(settings, 2))
-        return now
+        """Return when take() has something, Unix time in ns; None: not before something is added."""
+        return max(now, self.ceiling.free_at(settings)) if self.waiting else None
 
     def take(self, settings: IncidentSettings, server: str, now: int) -> tuple[list[Message], list[Incident]]:
         """Return the messages for now, and the incidents that are told with them.
 
-        The last message of an interval waits for what comes with it within settings.coalesce: it may be the
-        digest of a storm that has only begun.
+        As long as there may be that many messages, each incident has one of its own. Otherwise there is one
+        digest of them all: some that are told alone would say less than that it is a storm.
         """
         left = self.ceiling.left(settings, now)
-        singles = min(len(self.waiting), left - 1)
-        is_last = left > 0 and len(self.waiting) > singles and now >= self.since + settings.coalesce
-        if singles <= 0 and not is_last:
+        if not self.waiting or left == 0:
             return [], []
-        items = sorted(map(self._item, self.waiting.values()), key=_urgency)
-        if is_last and len(items) == left:
-            singles, is_last = left, False
-        messages = [
-            self._message(item.message_id, item.notice(server), settings, now) for item in items[:singles]
-        ]
-        if is_last:
-            rest = items[singles:]
-            identity = digest_id(item.message_id for item in rest)
-            messages.append(self._message(identity, digest(rest, server, now), settings, now))
+        items = sorted(map(self._item, self.waiting.values()), key=_turn)
+        if len(items) <= left:
+            notices = [(item.message_id, item.notice(server)) for item in items]
+            messages = [self._message(identity, notice, settings, now) for identity, notice in notices]
         else:
-            items = items[:singles]
+            identity = digest_id(item.message_id for item in items)
+            messages = [self._message(identity, digest(items, server, now), settings, now)]
         told = [item.incident for item in items]
+        self.waiting.clear()
         for incident in told:
-            del self.waiting[incident.state.id]
             incident.told(self.name, now)
         return messages, told
 
@@ -199,9 +174,9 @@ def digest(items: Sequence[Item], server: str, now: int) -> DigestNotice:
     )
 
 
-def _urgency(item: Item) -> tuple[bool, int, int, str]:
-    """Sort first what is worth a message of its own: that something is over can wait."""
-    return item.happening is Happening.CLOSED, *_badness(item.line())
+def _turn(item: Item) -> tuple[bool, int, int, str]:
+    """Sort what is over first, as it may begin anew in the same moment; then the worst first."""
+    return item.happening is not Happening.CLOSED, *_badness(item.line())
 
 
 def _badness(line: DigestLine) -> tuple[int, int, str]:

@@ -8,7 +8,7 @@ from compassd.breach import Severity, State
 from compassd.incidents import book as book_module
 from compassd.incidents.book import IncidentBook
 from compassd.incidents.incident import MAX_RUNNING
-from compassd.notice import MAX_EXEMPLARS, DigestNotice, IncidentNotice
+from compassd.notice import MAX_EXEMPLARS, IncidentNotice
 from tests.unit.incident_desk import (
     CLOSED,
     ESCALATED,
@@ -57,7 +57,7 @@ def test_without_new_breaches_nothing_is_told_but_the_end() -> None:
     desk = Desk()
     desk.hit()
     desk.at(24 * HOUR)
-    assert desk.told() == [(2.0, OPENED, 1), (600.0, CLOSED, 0)]
+    assert desk.told() == [(2.0, OPENED, 1), (602.0, CLOSED, 0)]
     assert desk.book.next_due(desk.now) is None
 
 
@@ -86,7 +86,7 @@ def test_the_end_carries_what_was_not_told_yet() -> None:
         desk.at(second * S)
         desk.hit()
     desk.at(HOUR)
-    assert desk.told() == [(2.0, OPENED, 1), (902.0, UPDATED, 1), (1503.0, CLOSED, 1)]
+    assert desk.told() == [(2.0, OPENED, 1), (902.0, UPDATED, 1), (1505.0, CLOSED, 1)]
     figures = desk.last().figures
     assert (figures.hits, figures.first_at, figures.last_at) == (3, START, START + 903 * S)
 
@@ -97,7 +97,7 @@ def test_a_breach_after_the_end_begins_another_incident() -> None:
     desk.at(600 * S)
     desk.hit()
     desk.at(602 * S)
-    assert desk.told() == [(2.0, OPENED, 1), (600.0, CLOSED, 0), (602.0, OPENED, 1)]
+    assert desk.told() == [(2.0, OPENED, 1), (602.0, CLOSED, 0), (602.0, OPENED, 1)]
     first, last, again = (message.notice for message in desk.messages)
     assert isinstance(first, IncidentNotice)
     assert isinstance(last, IncidentNotice)
@@ -124,7 +124,7 @@ def test_what_gets_worse_is_told_at_once() -> None:
     desk.at(20 * S)
     desk.hit(severity=Severity.WARNING)
     desk.at(HOUR)
-    assert desk.told() == [(2.0, OPENED, 1), (10.0, ESCALATED, 2), (62.0, UPDATED, 1), (620.0, CLOSED, 0)]
+    assert desk.told() == [(2.0, OPENED, 1), (10.0, ESCALATED, 2), (62.0, UPDATED, 1), (622.0, CLOSED, 0)]
     assert desk.last().severity is Severity.CRITICAL
 
 
@@ -145,8 +145,8 @@ def test_each_destination_is_told_what_it_was_not_told_before() -> None:
     desk.at(40 * S)
     desk.hit("hook")
     desk.at(HOUR)
-    assert desk.told("ops") == [(2.0, OPENED, 1), (62.0, UPDATED, 1), (640.0, CLOSED, 0)]
-    assert desk.told("hook") == [(32.0, OPENED, 1), (92.0, UPDATED, 1), (640.0, CLOSED, 0)]
+    assert desk.told("ops") == [(2.0, OPENED, 1), (62.0, UPDATED, 1), (642.0, CLOSED, 0)]
+    assert desk.told("hook") == [(32.0, OPENED, 1), (92.0, UPDATED, 1), (642.0, CLOSED, 0)]
     assert desk.last().figures.hits == 3
 
 
@@ -201,7 +201,7 @@ def test_the_end_of_a_request_that_was_told_running_does_not_count_again() -> No
     desk.end(ended, state=State.DIED, tree=tree("elsewhere"))
     desk.at(HOUR)
     # It ended 5 s after it was told; nothing has happened since.
-    assert desk.told() == [(2.0, OPENED, 1), (605.0, CLOSED, 0)]
+    assert desk.told() == [(2.0, OPENED, 1), (607.0, CLOSED, 0)]
     notice = desk.last()
     figures = notice.figures
     assert (figures.hits, figures.died, figures.max_ns) == (1, 1, 9 * S)
@@ -230,7 +230,7 @@ def test_the_end_is_known_again_after_a_restart() -> None:
     # Nobody remembers that it was told; its id does.
     desk.end(running, told_running=False)
     desk.at(HOUR)
-    assert desk.told() == [(2.0, OPENED, 1), (600.0, CLOSED, 0)]
+    assert desk.told() == [(2.0, OPENED, 1), (602.0, CLOSED, 0)]
 
 
 def test_an_end_that_nobody_waits_for_counts() -> None:
@@ -239,7 +239,7 @@ def test_an_end_that_nobody_waits_for_counts() -> None:
     desk.at(600 * S)
     desk.end(running)
     desk.at(602 * S)
-    assert desk.told() == [(2.0, OPENED, 1), (600.0, CLOSED, 0), (602.0, OPENED, 1)]
+    assert desk.told() == [(2.0, OPENED, 1), (602.0, CLOSED, 0), (602.0, OPENED, 1)]
 
 
 def test_an_end_counts_even_if_nobody_has_asked_since_its_incident_was_over() -> None:
@@ -249,7 +249,7 @@ def test_an_end_counts_even_if_nobody_has_asked_since_its_incident_was_over() ->
     desk.now = START + 700 * S
     desk.end(running)
     desk.at(702 * S)
-    assert desk.told() == [(2.0, OPENED, 1), (700.0, CLOSED, 0), (702.0, OPENED, 1)]
+    assert desk.told() == [(2.0, OPENED, 1), (702.0, CLOSED, 0), (702.0, OPENED, 1)]
 
 
 def test_an_end_is_waited_for_only_so_many_times() -> None:
@@ -313,7 +313,7 @@ def test_time_may_stand_still_or_step_back() -> None:
     assert desk.book.next_due(desk.now) == START + 62 * S
     desk.tell()
     desk.at(HOUR)
-    assert desk.told() == [(2.0, OPENED, 1), (62.0, UPDATED, 1), (602.0, CLOSED, 0)]
+    assert desk.told() == [(2.0, OPENED, 1), (62.0, UPDATED, 1), (604.0, CLOSED, 0)]
 
 
 def test_what_is_due_in_the_past_is_due_now() -> None:
@@ -332,28 +332,3 @@ def test_ten_thousand_breaches_of_a_route_in_a_minute_are_three_messages() -> No
     desk.at(HOUR)
     assert [reason for _, reason, _ in desk.told()] == [OPENED, UPDATED, CLOSED]
     assert sum(new for _, _, new in desk.told()) == 10_000
-
-
-def test_of_many_routes_at_once_the_worst_are_told_and_of_the_others_one_digest() -> None:
-    desk = Desk()
-    for number in range(500):
-        desk.hit(route=f"/{number}", severity=Severity.CRITICAL if number > 496 else Severity.WARNING)
-    desk.hit(route="/300")
-    desk.at(60 * S)
-    reasons = [reason for _, reason, _ in desk.told()]
-    assert reasons == [OPENED] * 5 + ["storm"]
-    alone = [message.notice for message in desk.messages[:5]]
-    assert all(isinstance(notice, IncidentNotice) for notice in alone)
-    assert {notice.key.route for notice in alone if isinstance(notice, IncidentNotice)} >= {
-        "/497",
-        "/498",
-        "/499",
-        "/300",
-    }
-    digest = desk.messages[-1].notice
-    assert isinstance(digest, DigestNotice)
-    assert (digest.incidents, digest.new_hits, len(digest.lines)) == (495, 495, 10)
-    assert sum(new for _, _, new in desk.told()) == 501
-    assert (digest.since, digest.until) == (START, START + 4 * S)
-    desk.at(HOUR)
-    assert [(at, reason) for at, reason, _ in desk.told()[6:]] == [(600.0, CLOSED)] * 5 + [(602.0, "storm")]

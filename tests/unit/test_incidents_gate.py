@@ -29,13 +29,13 @@ def test_too_few_breaches_are_not_told_but_counted() -> None:
     assert desk.kept == {}
 
 
-def test_enough_of_them_are_told_at_once_and_all_count() -> None:
+def test_enough_of_them_are_told_with_what_comes_then_and_all_count() -> None:
     desk = Desk()
-    for second in (0, 30, 59):
+    for second in (0, 30, 59, 60):
         desk.at(second * S)
         desk.hit(gate=THREE)
     desk.at(HOUR)
-    assert desk.told() == [(59.0, OPENED, 3), (59.0 + 600, CLOSED, 0)]
+    assert desk.told() == [(61.0, OPENED, 4), (662.0, CLOSED, 0)]
     assert desk.book.counters.suppressed == 0
 
 
@@ -45,8 +45,27 @@ def test_breaches_beyond_the_time_are_too_few_but_count_once_there_are_enough() 
         desk.at(second * S)
         desk.hit(gate=THREE)
         assert desk.book.counters.open == (second == 109)
-    desk.at(110 * S)
-    assert desk.told() == [(109.0, OPENED, 4)]
+    desk.at(111 * S)
+    assert desk.told() == [(111.0, OPENED, 4)]
+
+
+def test_too_few_breaches_let_nothing_wait_for_them() -> None:
+    desk = Desk()
+    desk.hit(gate=THREE)
+    desk.at(1 * S)
+    desk.hit(route="/other")
+    desk.at(10 * S)
+    assert desk.told() == [(3.0, OPENED, 1)]
+
+
+def test_enough_of_them_are_told_with_what_others_wait_for_already() -> None:
+    desk = Desk()
+    desk.hit(route="/other")
+    desk.at(1 * S)
+    for _ in range(3):
+        desk.hit(gate=THREE)
+    desk.at(10 * S)
+    assert desk.told() == [(2.0, OPENED, 3), (2.0, OPENED, 1)]
 
 
 def test_what_is_told_already_needs_no_more_to_go_on() -> None:
@@ -56,7 +75,7 @@ def test_what_is_told_already_needs_no_more_to_go_on() -> None:
     desk.at(300 * S)
     desk.hit(gate=THREE)
     desk.at(HOUR)
-    assert desk.told() == [(2.0, OPENED, 3), (302.0, "updated", 1), (900.0, CLOSED, 0)]
+    assert desk.told() == [(2.0, OPENED, 3), (302.0, "updated", 1), (902.0, CLOSED, 0)]
 
 
 def test_after_a_restart_the_rest_is_enough() -> None:
@@ -68,8 +87,8 @@ def test_after_a_restart_the_rest_is_enough() -> None:
     assert desk.book.counters.pending == 1
     desk.at(10 * S)
     desk.hit(gate=THREE)
-    desk.at(10 * S)
-    assert desk.told() == [(10.0, OPENED, 3)]
+    desk.at(12 * S)
+    assert desk.told() == [(12.0, OPENED, 3)]
 
 
 @pytest.mark.parametrize(("finished", "messages"), [(0, 0), (20, 1), (21, 0)])
@@ -130,8 +149,8 @@ def test_a_rate_is_of_what_came_since_a_restart() -> None:
     desk.at(3 * S)
     assert desk.messages == []
     desk.hit(gate=RATE)
-    desk.at(4 * S)
-    assert desk.told() == [(3.0, OPENED, 52)]
+    desk.at(5 * S)
+    assert desk.told() == [(5.0, OPENED, 52)]
 
 
 def test_a_rule_that_is_changed_counts_from_then_on() -> None:

@@ -175,10 +175,16 @@ def test_every_breach_is_told_once_to_each_destination_or_suppressed(
 
 @configure(max_examples=300, deadline=None)
 @given(STEPS, SETTINGS)
-def test_no_interval_has_too_many_messages(steps: list[Step], settings: IncidentSettings) -> None:
+def test_no_interval_has_too_many_messages_and_none_follows_a_digest_in_it(
+    steps: list[Step], settings: IncidentSettings
+) -> None:
     times: dict[str, list[int]] = defaultdict(list)
+    silent_until: Counter[str] = Counter()
     for message in _run(steps, settings).desk.messages:
         times[message.destination].append(message.created_at)
+        assert message.created_at >= silent_until[message.destination]
+        if isinstance(message.notice, DigestNotice):
+            silent_until[message.destination] = message.created_at + settings.interval
     for found in times.values():
         assert found == sorted(found)
         for first, beyond in zip(found, found[settings.max_messages :], strict=False):

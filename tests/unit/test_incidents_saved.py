@@ -20,7 +20,7 @@ def test_nothing_is_told_twice_and_nothing_forgotten() -> None:
     assert desk.book.due(desk.now) == []
     desk.at(HOUR)
     assert before == [(2.0, OPENED, 1)]
-    assert desk.told() == [(2.0, OPENED, 1), (62.0, UPDATED, 1), (602.0, CLOSED, 0)]
+    assert desk.told() == [(2.0, OPENED, 1), (62.0, UPDATED, 1), (604.0, CLOSED, 0)]
     figures = desk.last().figures
     assert (figures.hits, figures.died) == (2, 1)
     assert [exemplar.tree for exemplar in desk.last().exemplars] == [tree(), tree()]
@@ -116,7 +116,7 @@ def test_ceilings_that_cannot_be_read_are_begun_anew() -> None:
     desk.restart()
     assert desk.book.counters.unreadable == 1
     desk.at(HOUR)
-    assert desk.told() == [(2.0, OPENED, 1), (600.0, CLOSED, 0)]
+    assert desk.told() == [(2.0, OPENED, 1), (602.0, CLOSED, 0)]
     assert CEILINGS in desk.kept
     desk.restart()
     assert desk.book.counters.unreadable == 0

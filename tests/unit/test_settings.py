@@ -94,6 +94,20 @@ def test_the_environment_wins_over_credentials_and_those_over_the_file(
     assert (settings.queue_size, settings.rescan_interval) == (8, 60_000_000_000)
 
 
+def test_incidents_may_be_told_at_once_but_not_without_end(tmp_path: Path) -> None:
+    text = '[incidents]\ncoalesce = "0s"\ncooldown = "1s"\ninterval = "1s"\nmax_messages = 2'
+    incidents = load(tmp_path, text).incidents
+    assert (incidents.coalesce, incidents.cooldown, incidents.interval) == (0, 1_000_000_000, 1_000_000_000)
+    assert problems(
+        tmp_path, '[incidents]\ncoalesce = 0\ncooldown = "999ms"\ninterval = "0s"\nmax_messages = 1'
+    ) == [
+        'compassd.toml: incidents.coalesce: 0 is not a duration; write for example "800ms" or "1.5s"',
+        'compassd.toml: incidents.cooldown: must be at least "1s"',
+        "compassd.toml: incidents.max_messages: input should be greater than or equal to 2",
+        'compassd.toml: incidents.interval: "0s" is zero; write for example "800ms" or "1.5s"',
+    ]
+
+
 @pytest.mark.parametrize("policy", list(TextPolicy))
 def test_how_much_is_told_of_texts_can_be_chosen(tmp_path: Path, policy: TextPolicy) -> None:
     assert load(tmp_path, f'wait_texts = "{policy}"').wait_texts is policy
