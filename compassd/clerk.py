@@ -11,8 +11,9 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from compassd.breach import Breach
 from compassd.clock import Clock
@@ -27,7 +28,7 @@ from compassd.store.store import Store
 log = logging.getLogger(__name__)
 
 _NS_PER_S = 1_000_000_000
-# How often it looks whether somebody has set the clock, and counts incidents.
+# How often it counts incidents and says what was dropped, and tries again what the store has refused.
 _LOOK_S = 1.0
 # How long close() waits for a thread that is about to end anyway.
 _JOIN_S = 5.0
@@ -90,11 +91,12 @@ class Clerk:
         self._clock = clock or Clock()
         self._changed = threading.Condition()
         self._inbox = _Inbox()
+        self._abandoned = threading.Event()
         self._taking = self._accepted = self._overflowed = 0
         # Below: the thread's own.
         self._overflow_logged = 0
+        self._unnamed: set[str] = set()
         self._next_look = 0.0
-        self._jump = 0
         self._book = self._open_book()
         self._incidents = self._book.counters
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
@@ -131,17 +133,18 @@ class Clerk:
             self._inbox.stopped = True
             self._changed.notify_all()
         self._thread.join(_JOIN_S)
+        if self._thread.is_alive() and not self._abandoned.is_set():
+            log.error("%d breaches cannot be kept and are in no message", self.counters().queued)
+            self._abandoned.set()
 
     def _run(self) -> None:
         while True:
             inbox = self._wait()
-            if time.monotonic() >= self._next_look:
-                self._next_look = time.monotonic() + _LOOK_S
-                try:
-                    self._look_around()
-                except StoreError as error:
-                    log.error("%s: trying again", error.advice)  # noqa: TRY400 - the message says it all
+            self._follow_clock()
             self._work(inbox)
+            if inbox.stopped or time.monotonic() >= self._next_look:
+                self._next_look = time.monotonic() + _LOOK_S
+                self._look_around()
             if inbox.stopped:
                 return
 
@@ -164,11 +167,12 @@ class Clerk:
         messages: list[Message] = []
         for breach in inbox.breaches:
             messages += self._take(breach, now)
-        # Incidents of an earlier run may have listeners that the settings do not name any more.
-        messages += [message for message in self._book.due(now) if message.destination in self._couriers]
+        messages += self._with_courier(self._book.due(now))
         changes = self._book.changes()
-        if messages or changes.upserted or changes.removed:
-            self._commit(messages, changes)
+        if (messages or changes.upserted or changes.removed) and not self._insist(
+            partial(self._commit, messages, changes)
+        ):
+            return
         with self._changed:
             self._accepted += self._taking
             self._taking = 0
@@ -176,24 +180,37 @@ class Clerk:
             self._couriers[name].kick()
 
     def _commit(self, messages: Sequence[Message], changes: Changes) -> None:
+        self._store.commit(
+            messages=messages,
+            incidents={record.id: record.state for record in changes.upserted},
+            exemplars={
+                record.id: record.exemplars for record in changes.upserted if record.exemplars is not None
+            },
+            removed=changes.removed,
+        )
+
+    def _insist(self, action: Callable[[], None]) -> bool:
+        """Do it, however long the store refuses; return whether it was done before close() gave up.
+
+        What comes meanwhile waits, and is counted if it is too much.
+        """
         while True:
             try:
-                self._store.commit(
-                    messages=messages,
-                    incidents={record.id: record.state for record in changes.upserted},
-                    exemplars={
-                        record.id: record.exemplars
-                        for record in changes.upserted
-                        if record.exemplars is not None
-                    },
-                    removed=changes.removed,
-                )
+                action()
             except StoreError as error:
-                # Not even memory works. What comes meanwhile waits, and is counted if it is too much.
+                # Not even memory works.
                 log.error("%s: trying again", error.advice)  # noqa: TRY400 - the message says it all
-                time.sleep(_LOOK_S)
+                if self._abandoned.wait(_LOOK_S):
+                    return False
             else:
-                return
+                return True
+
+    def _with_courier(self, messages: Sequence[Message]) -> list[Message]:
+        """Leave out what is for listeners of an earlier run that the settings do not name any more."""
+        for name in {message.destination for message in messages} - self._couriers.keys() - self._unnamed:
+            self._unnamed.add(name)
+            log.warning("destination %s: the settings do not name it any more, it is not told the rest", name)
+        return [message for message in messages if message.destination in self._couriers]
 
     def _take(self, breach: Breach, now: int) -> Sequence[Message]:
         mine = [name for name in breach.destinations if name in self._couriers]
@@ -210,19 +227,26 @@ class Clerk:
         ]
 
     def _look_around(self) -> None:
-        """Log what was dropped, count incidents, and let a clock that was set delay nothing."""
+        """Log what was dropped, and count incidents."""
         self._log_overflow()
         counters = self._book.counters
         with self._changed:
             self._incidents = counters
-        self._jump += self._clock.jumped()
-        if not self._jump:
+
+    def _follow_clock(self) -> None:
+        """If somebody has set the clock, move all that has a time along with it, so that nothing changes."""
+        jump = self._clock.jumped()
+        if not jump:
             return
-        log.warning("the clock was set by %+.0f s: nothing is sent later for that", self._jump / _NS_PER_S)
-        self._store.outbox.shift(self._jump)
-        # It takes times of the future for those of before a restart.
-        self._book = self._open_book()
-        self._jump = 0
+        log.warning("the clock was set by %+.0f s: incidents and messages are moved along", jump / _NS_PER_S)
+        # Couriers go on meanwhile. What waits shall seem too young to them then, which does no harm: what
+        # seems too old would be given up.
+        if jump < 0:
+            self._clock.follow(jump)
+        self._insist(partial(self._store.outbox.shift, jump))
+        if jump > 0:
+            self._clock.follow(jump)
+        self._book.shift(jump)
 
     def _open_book(self) -> IncidentBook:
         exemplars = self._store.exemplars()

@@ -17,7 +17,9 @@ def _since_boot_ns() -> int:
 
 @dataclass(slots=True)
 class Clock:
-    """Unix time, and by how much somebody has set it.
+    """Unix time that does not jump when somebody sets it, but when follow() is called.
+
+    So all that is kept with a time can be moved along before anybody sees the new one.
 
     Args:
         unix_ns: Returns Unix time, ns.
@@ -33,14 +35,20 @@ class Clock:
         self._offset = self._apart()
 
     def now(self) -> int:
-        """Return Unix time, ns."""
-        return self.unix_ns()
+        """Return Unix time, ns, as it would be if nobody had set it since the last follow()."""
+        return self.since_boot_ns() + self._offset
 
     def jumped(self) -> int:
-        """Return by how much Unix time was set forward since the last call, ns; below 0 for back."""
-        before, self._offset = self._offset, self._apart()
-        jump = self._offset - before
-        return jump if abs(jump) >= _JUMP_NS else 0
+        """Return by how much Unix time was set forward since the last follow(), ns; below 0 for back."""
+        jump = self._apart() - self._offset
+        if abs(jump) >= _JUMP_NS:
+            return jump
+        self._offset += jump
+        return 0
+
+    def follow(self, jump_ns: int) -> None:
+        """Jump, by what jumped() has returned."""
+        self._offset += jump_ns
 
     def _apart(self) -> int:
         return self.unix_ns() - self.since_boot_ns()

@@ -182,7 +182,9 @@ class Courier:
         waiting = self._outbox.next(self._name, _ANY_TIME if hurrying else now)
         if waiting is None:
             return None if hurrying else self._until_due(now)
-        return self._send(waiting, hurrying=hurrying)
+        # Not after the attempt: somebody may set the clock meanwhile.
+        expired = now - waiting.since > _TTL_NS
+        return self._send(waiting, expired=expired, hurrying=hurrying)
 
     def _until_due(self, now: int) -> float:
         due = self._outbox.due_at(self._name, now)
@@ -213,14 +215,14 @@ class Courier:
         log.info("destination %s: %d messages that waited become one digest", self._name, len(merged.ids))
         return False
 
-    def _send(self, waiting: Waiting, *, hurrying: bool) -> float | None:
+    def _send(self, waiting: Waiting, *, expired: bool, hurrying: bool) -> float | None:
         message = waiting.message
         if not self._outbox.begin(message):
             return 0.0
         self._floor = time.monotonic() + self._destination.min_interval
         error = self._attempt(message)
         if error is not None:
-            return self._failed(waiting, error, hurrying=hurrying)
+            return self._failed(waiting, error, expired=expired, hurrying=hurrying)
         self._outbox.delivered(message)
         with self._changed:
             self._sent += 1
@@ -228,8 +230,8 @@ class Courier:
         self._broken, self._failures = False, 0
         return 0.0
 
-    def _failed(self, waiting: Waiting, error: SendError, *, hurrying: bool) -> float | None:
-        message, fault, now = waiting.message, str(error), self._clock()
+    def _failed(self, waiting: Waiting, error: SendError, *, expired: bool, hurrying: bool) -> float | None:
+        message, fault = waiting.message, str(error)
         retry_after = error.retry_after or 0.0
         self._floor = max(self._floor, time.monotonic() + retry_after)
         if error.gone:
@@ -243,14 +245,16 @@ class Courier:
         self._broken = True
         pause = self._backoff.pause(self._failures)
         self._pause = time.monotonic() + pause
-        if now - waiting.since > _TTL_NS:
+        if expired:
             self._outbox.bury(message, f"expired: {fault}")
             self._count_dead(1)
         else:
             wait = max(pause, retry_after)
             if waiting.attempts >= _PATIENCE:
                 wait = max(wait, self._backoff.pause(waiting.attempts))
-            self._outbox.postpone(message, now + round(wait * _NS_PER_S), fault)
+            not_before = self._clock() + round(wait * _NS_PER_S)
+            uncertain = waiting.uncertain or error.uncertain
+            self._outbox.postpone(message, not_before, fault, uncertain=uncertain)
             with self._changed:
                 self._retries += 1
         return None if hurrying and error.retry_after is None else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -14,6 +15,8 @@ from compassd.incidents.book import BookCounters
 from compassd.outgoing import Backoff
 from compassd.settings import Settings
 from compassd.store.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class PostOffice:
@@ -45,6 +48,15 @@ class PostOffice:
             destination.name: Courier(destination, self._store, backoff=backoff, clock=clock.now)
             for destination in destinations.remote
         }
+        for name, count in self._store.outbox.backlogs().items():
+            if name not in self._couriers:
+                log.warning(
+                    "destination %s: %d messages wait for it, but the settings do not name it any more;"
+                    " `compassd outbox purge --all %s` removes them",
+                    name,
+                    count,
+                    name,
+                )
         self._clerk = Clerk(
             settings.incidents,
             server,

@@ -106,12 +106,24 @@ class FakeDestination:
 
 
 def fail(
-    *, permanent: bool = False, gone: bool = False, retry_after: float | None = None, only: str | None = None
+    *,
+    permanent: bool = False,
+    gone: bool = False,
+    retry_after: float | None = None,
+    uncertain: bool = False,
+    only: str | None = None,
 ) -> Behaviour:
     """Return a behaviour that fails, for every message or for the one of an id."""
 
     def behaviour(message: Message) -> None:
         if only is None or message.id == only:
-            raise SendError("ops", "HTTP 500", permanent=permanent, gone=gone, retry_after=retry_after)
+            raise SendError(
+                "ops",
+                "HTTP 500",
+                permanent=permanent,
+                gone=gone,
+                retry_after=retry_after,
+                uncertain=uncertain,
+            )
 
     return behaviour

@@ -29,6 +29,7 @@ SLACK_PATH = "/services/T000/B000/XXX"
 WEBHOOK_PATH = "/webhook"
 
 _MAX_BODY = 1 << 20
+_FIRST_ERROR = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Received:
         body: Its body.
         at: When it had arrived, time.monotonic.
         accepted: Whether it was answered as a good server would, with success.
+        answer: How it was answered.
     """
 
     path: str
@@ -89,6 +91,12 @@ class Received:
     body: bytes
     at: float
     accepted: bool
+    answer: Mode
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was answered with an error, so that who sent it knows that it was not taken."""
+        return isinstance(self.answer, Status) and self.answer.code >= _FIRST_ERROR
 
     @property
     def json(self) -> dict[str, Any]:
@@ -117,7 +125,7 @@ class Receiver:
     ) -> None:
         self._changed = threading.Condition()
         self._received: list[Received] = []
-        self._modes: deque[Mode] = deque()
+        self._modes: deque[Mode | None] = deque()
         self._violations: list[str] = []
         self._rate = Rate(slack_rate)
         self.api = SlackApi(slack_rate)
@@ -172,8 +180,8 @@ class Receiver:
         with self._changed:
             return list(self._violations)
 
-    def misbehave(self, *modes: Mode) -> None:
-        """Treat the next requests like this, one mode each."""
+    def misbehave(self, *modes: Mode | None) -> None:
+        """Treat the next requests like this, one mode each; None: as usual."""
         with self._changed:
             self._modes.extend(modes)
 
@@ -194,7 +202,7 @@ class Receiver:
             mode = self._modes.popleft() if self._modes else None
             lower = {name.lower(): value for name, value in headers.items()}
             answer, accepted = self._react(mode, path, lower, body)
-            self._received.append(Received(path, lower, body, time.monotonic(), accepted))
+            self._received.append(Received(path, lower, body, time.monotonic(), accepted, answer))
             self._changed.notify_all()
         return answer
 
@@ -278,6 +286,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Take one request."""
         length = min(int(self.headers.get("Content-Length", "0")), _MAX_BODY)
         body = self.rfile.read(length)
+        if len(body) < length:
+            # The client was killed while it sent.
+            self.close_connection = True
+            return
         with contextlib.suppress(OSError):
             self._follow(self.server.receiver.answer(self.path, self.headers, body))
 

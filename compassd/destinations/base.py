@@ -20,9 +20,10 @@ class SendError(DeliveryError):
         permanent: Whether the same attempt would fail again, so that it is not repeated.
         gone: Whether every message would fail: the destination exists no more, or refuses us as such.
         retry_after: How long the destination asks to be left alone, s; None if it does not say.
+        uncertain: Whether it may have been taken all the same, as the answer was cut off or never came.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a fact of its own, most with a default
         self,
         destination: str,
         fault: str,
@@ -30,11 +31,13 @@ class SendError(DeliveryError):
         permanent: bool = False,
         gone: bool = False,
         retry_after: float | None = None,
+        uncertain: bool = False,
     ) -> None:
         super().__init__(f"destination {destination}: {fault}")
         self.permanent = permanent or gone
         self.gone = gone
         self.retry_after = retry_after
+        self.uncertain = uncertain
 
 
 class Destination(Protocol):

@@ -28,6 +28,8 @@ _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 # Small pieces where a word is expected, so that what arrived before a cut is kept.
 _SMALL, _PIECE = 64, 4_096
 _SERVER_ERROR = 500
+# A gateway says these when it does not know what became of the request.
+_UNKNOWN = {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Poster:
                 return self._exchange(body, headers)
         # Requests' and urllib3's exceptions hold the URL, so they go no further.
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise SendError(self._name, self._fault(error)) from None
+            raise SendError(self._name, self._fault(error), uncertain=not _never_connected(error)) from None
 
     def close(self) -> None:
         """Close the connection."""
@@ -150,6 +152,7 @@ class Poster:
             permanent=permanent,
             gone=status in _GONE or (permanent and word in self._gone_words),
             retry_after=parse_retry_after(response.headers.get("Retry-After")),
+            uncertain=status in _UNKNOWN,
         )
 
     def _fault(self, error: Exception) -> str:
@@ -182,6 +185,14 @@ def parse_retry_after(value: str | None, now: float | None = None) -> float | No
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     reference = datetime.now(UTC).timestamp() if now is None else now
     return min(max(moment.timestamp() - reference, 0.0), MAX_RETRY_AFTER_S)
+
+
+def _never_connected(error: Exception) -> bool:
+    """Return whether nothing can have been sent."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -54,7 +54,8 @@ class SlackDestination:
         answer = self._poster.post(body, {"Content-Type": "application/json; charset=utf-8"})
         if answer.body.rstrip(b"\r\n") != b"ok":
             # Perhaps a proxy's or a maintenance page; if it is a wrong address, the log says so.
-            raise SendError(self.name, f"HTTP {answer.status}, but the answer is not Slack's ok")
+            fault = f"HTTP {answer.status}, but the answer is not Slack's ok"
+            raise SendError(self.name, fault, uncertain=True)
 
     def close(self) -> None:
         """Close the connection."""

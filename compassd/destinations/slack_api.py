@@ -134,7 +134,8 @@ class SlackApi:
         answer = self._call(POST, arguments)
         channel, ts = answer.get("channel"), answer.get("ts")
         if not isinstance(channel, str) or not isinstance(ts, str):
-            raise SendError(self._name, f"{POST}: the answer does not say where the message is")
+            fault = f"{POST}: the answer does not say where the message is"
+            raise SendError(self._name, fault, uncertain=True)
         return Posted(channel, ts)
 
     def update(self, arguments: Mapping[str, Any]) -> None:
@@ -157,7 +158,8 @@ class SlackApi:
             return document
         word = document.get("error")
         if document.get("ok") is not False or not isinstance(word, str) or not _WORD.fullmatch(word):
-            raise SendError(self._name, f"{method}: HTTP {answer.status}, but the answer is not Slack's")
+            fault = f"{method}: HTTP {answer.status}, but the answer is not Slack's"
+            raise SendError(self._name, fault, uncertain=True)
         raise RefusedError(self._name, method, word, answer.retry_after)
 
 

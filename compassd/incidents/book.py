@@ -158,6 +158,22 @@ class IncidentBook:
         first = min((time for time in times if time is not None), default=None)
         return None if first is None else max(now, first)
 
+    def shift(self, jump_ns: int) -> None:
+        """Move all times along with a clock that was set forward by so many ns, or back."""
+        if self._now is not None:
+            self._now += jump_ns
+        self._requests.shift(jump_ns)
+        self._timers.clear()
+        for incident in self._incidents.values():
+            incident.shift(jump_ns)
+            incident.timer = None
+            self._set_timer(incident)
+        for queue in self._queues.values():
+            queue.ceiling.shift(jump_ns)
+        self._windows = {name: time + jump_ns for name, time in self._windows.items()}
+        self._changed.update(self._incidents)
+        self._new_ceilings |= bool(self._queues)
+
     def changes(self) -> Changes:
         """Return what has changed since the last call; it has to be kept together with what was due."""
         upserted = [

@@ -59,6 +59,12 @@ class Pending:
         """Move what is to come out of the future, where it is when somebody has set the clock back."""
         self.times = deque(min(time, now) for time in self.times)
 
+    def shift(self, jump_ns: int) -> None:
+        """Move all times along with a clock that was set forward by so many ns, or back."""
+        self.times = deque(time + jump_ns for time in self.times)
+        buckets = jump_ns // _width(self.within_ns)
+        self.buckets = {bucket + buckets: count for bucket, count in self.buckets.items()}
+
     def reached(self, gate: Gate, requests: FinishedRequests, now: int) -> bool:
         """Return whether the breaches counted are enough."""
         if len(self.times) < gate.min_hits:

@@ -240,6 +240,21 @@ class Incident:
             if listener.told_at is not None:
                 listener.told_at = min(listener.told_at, now)
 
+    def shift(self, jump_ns: int) -> None:
+        """Move all times along with a clock that was set forward by so many ns, or back."""
+        state = self.state
+        state.opened_at += jump_ns
+        state.last_at += jump_ns
+        if state.pending is not None:
+            state.pending.shift(jump_ns)
+        for listener in state.listeners.values():
+            if listener.tell_at is not None:
+                listener.tell_at += jump_ns
+            if listener.told_at is not None:
+                listener.told_at += jump_ns
+            listener.untold_since += jump_ns
+            listener.last_told_at += jump_ns
+
     def _note(self, breach: Breach, now: int) -> None:
         state = self.state
         state.last_at = now

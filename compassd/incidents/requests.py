@@ -47,6 +47,10 @@ class FinishedRequests:
         index = max(0, bisect_right(self._times, start) - 1)
         return self._sum - self._sums[index] if self._times else 0
 
+    def shift(self, jump_ns: int) -> None:
+        """Move all times along with a clock that was set forward by so many ns, or back."""
+        self._times = [time + jump_ns for time in self._times]
+
     def _thin(self, now: int) -> None:
         kept = [len(self._times) - 1]
         for index in range(len(self._times) - 2, 0, -1):

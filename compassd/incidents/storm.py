@@ -60,6 +60,11 @@ class Ceiling:
         self.used = [min(time, now) for time in self.used]
         self.silent_until = min(self.silent_until, now + settings.interval)
 
+    def shift(self, jump_ns: int) -> None:
+        """Move all times along with a clock that was set forward by so many ns, or back."""
+        self.used = [time + jump_ns for time in self.used]
+        self.silent_until += jump_ns
+
 
 @dataclass(slots=True)
 class Item:

@@ -23,7 +23,7 @@ Work = Callable[[sqlite3.Connection], _T]
 
 RETRY_S = 30.0
 # The file is damaged, then its successor cannot be written: more than that does not happen at once.
-_RECOVERIES = 3
+_RECOVERIES = 4
 
 
 class Database(Protocol):
@@ -112,7 +112,7 @@ class DurableDatabase:
         """Return what work returns, which only reads.
 
         Raises:
-            StoreError: The database is closed, or not even memory works.
+            StoreError: The database is closed, or fails in a way that cannot be mended.
         """
         with self._lock:
             if self._closed:
@@ -124,13 +124,13 @@ class DurableDatabase:
                     return work(self._connection)
                 except sqlite3.Error as error:
                     self._recover(error)
-            return work(self._connection)
+            raise StoreError(f"{self._path} fails again and again")
 
     def write(self, work: Work[_T]) -> _T:
         """Return what work returns, done in a transaction. It may be called again after a failure.
 
         Raises:
-            StoreError: The database is closed, or not even memory works.
+            StoreError: The database is closed, or fails in a way that cannot be mended.
         """
         return self.read(partial(file.transact, work=work))
 
@@ -150,14 +150,14 @@ class DurableDatabase:
         """Replace the connection by one that works.
 
         Raises:
-            StoreError: It is in memory, and fails even there.
-            sqlite3.Error: The error, if it is of none of the kinds that can be mended.
+            StoreError: It is in memory, and fails even there; or the error is of none of the kinds that can
+                be mended.
         """
         if self._next_try is not None:
             raise StoreError(f"the store in memory failed: {error}") from error
         damaged = schema.is_damaged(error)
         if not damaged and not file.is_unwritable(error):
-            raise error
+            raise StoreError(f"{self._path}: {error}") from error
         failed = self._connection
         if damaged:
             self._connection = self._begin_anew(str(error), failed)

@@ -29,11 +29,13 @@ class Waiting:
         message: The message.
         since: When it was made, or revived from a dead letter, Unix time in ns.
         attempts: How many attempts to send it have failed.
+        uncertain: Whether one of them may have succeeded all the same.
     """
 
     message: Message
     since: int
     attempts: int
+    uncertain: bool = False
 
 
 class _ChangedError(Exception):
@@ -57,14 +59,15 @@ class Outbox:
 
         One that cannot be read becomes a dead letter.
         """
-        query = f"""SELECT number, since, attempts, id, created_at, body FROM message WHERE number =
+        query = f"""SELECT number, since, attempts, in_flight, id, created_at, body FROM message
+            WHERE number =
             (SELECT number FROM message INDEXED BY waiting
                 WHERE destination = :destination AND dead IS NULL AND {_DUE} ORDER BY number LIMIT 1)"""
         while row := self._row(query, _due_values(destination, now)):
-            number, since, attempts, *parts = row
+            number, since, attempts, in_flight, *parts = row
             message = self._decoded(destination, number, parts)
             if message is not None:
-                return Waiting(message, since, attempts)
+                return Waiting(message, since, attempts, bool(in_flight))
         return None
 
     def due_at(self, destination: str, now: int) -> int | None:
@@ -79,6 +82,11 @@ class Outbox:
         query = "SELECT count(*) FROM message INDEXED BY waiting WHERE destination = ? AND dead IS NULL"
         row = self._row(query, (destination,))
         return row[0] if row else 0
+
+    def backlogs(self) -> dict[str, int]:
+        """Return how many messages wait for each destination that there are any for."""
+        query = "SELECT destination, count(*) FROM message WHERE dead IS NULL GROUP BY destination"
+        return dict(self._database.read(lambda connection: connection.execute(query).fetchall()))
 
     def has_failed(self, destination: str) -> bool:
         """Return whether an attempt to send one of the messages that wait has failed."""
@@ -100,11 +108,15 @@ class Outbox:
             lambda connection: connection.execute(query, (message.destination, message.id)).rowcount
         )
 
-    def postpone(self, message: Message, not_before: int, fault: str) -> None:
-        """Note that an attempt failed, and let the message wait until not_before, Unix time in ns."""
+    def postpone(self, message: Message, not_before: int, fault: str, *, uncertain: bool = False) -> None:
+        """Note that an attempt failed, and let the message wait until not_before, Unix time in ns.
+
+        If it is uncertain whether the message has arrived, it stays one that keeps its id.
+        """
         self._update(
             message,
-            "in_flight = 0, attempts = attempts + 1, not_before = ?, fault = ?",
+            "in_flight = ?, attempts = attempts + 1, not_before = ?, fault = ?",
+            uncertain,
             not_before,
             fault[:_MAX_FAULT],
         )
@@ -204,7 +216,7 @@ class Outbox:
         return changed > 0
 
     def _bury(self, destination: str, reason: str, where: str, *values: object) -> int:
-        query = f"UPDATE message SET dead = ?, in_flight = 0 WHERE dead IS NULL AND {where}"
+        query = f"UPDATE message SET dead = ? WHERE dead IS NULL AND {where}"
 
         def bury(connection: sqlite3.Connection) -> int:
             buried = connection.execute(query, (reason[:_MAX_FAULT], *values)).rowcount

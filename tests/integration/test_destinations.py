@@ -136,7 +136,22 @@ def test_a_closed_port_can_be_retried() -> None:
     error = failure(hook)
     hook.close()
     assert not error.permanent
+    assert not error.uncertain
     assert str(error) == "destination ops: connection failed (ConnectionError)"
+
+
+@pytest.mark.parametrize("mode", [Hang(), Reset(), Status(502), Status(504), SlowBytes(after_head=False)])
+def test_without_a_clear_answer_a_message_may_have_arrived(
+    make: Make, receiver: Receiver, mode: Mode
+) -> None:
+    receiver.misbehave(mode)
+    assert failure(make(timeout=SHORT)).uncertain
+
+
+@pytest.mark.parametrize("status", [302, 404, 429, 500, 503])
+def test_what_was_refused_has_not_arrived(make: Make, receiver: Receiver, status: int) -> None:
+    receiver.misbehave(Status(status))
+    assert not failure(make()).uncertain
 
 
 def test_a_slow_body_after_success_is_success_for_a_webhook(receiver: Receiver) -> None:

@@ -26,23 +26,28 @@ def test_time_that_passes_is_no_jump() -> None:
     assert clock.jumped() == 0
 
 
-def test_a_jump_is_told_once_with_its_direction() -> None:
+def test_nobody_sees_a_jump_before_it_is_followed() -> None:
     times = Times()
     clock = times.clock()
     times.pass_by(SECOND)
+    before = times.unix
     times.unix -= 3_600 * SECOND
-    assert clock.jumped() == -3_600 * SECOND
+    assert clock.jumped() == clock.jumped() == -3_600 * SECOND
+    assert clock.now() == before
+    clock.follow(-3_600 * SECOND)
+    assert clock.now() == times.unix
     assert clock.jumped() == 0
     times.unix += 7_200 * SECOND
     assert clock.jumped() == 7_200 * SECOND
 
 
-def test_a_clock_set_right_by_a_moment_is_no_jump() -> None:
+def test_a_clock_set_right_by_a_moment_is_followed_without_a_word() -> None:
     times = Times()
     clock = times.clock()
-    times.unix += SECOND
-    assert clock.jumped() == 0
-    assert clock.jumped() == 0
+    for _ in range(5):
+        times.unix += SECOND
+        assert clock.jumped() == 0
+        assert clock.now() == times.unix
 
 
 def test_the_machines_own_clocks_run_alike() -> None:

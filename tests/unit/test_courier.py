@@ -326,6 +326,19 @@ def test_a_moment_without_an_answer_is_no_outage(store: Store, make: MakeCourier
     assert sorted(ops.ids) == [f"m{number}" for number in range(9)]
 
 
+def test_what_may_have_arrived_keeps_its_id_after_an_outage(store: Store, make: MakeCourier) -> None:
+    ops = FakeDestination()
+    ops.behaviours = [fail(uncertain=True), fail(), fail()]
+    sent = messages(8)
+    store.commit(messages=sent)
+    make(ops)
+    until(lambda: len(ops.taken) == 2)
+    assert ops.ids[0] == "m0"
+    digest = ops.taken[1].notice
+    assert isinstance(digest, DigestNotice)
+    assert digest.new_hits == sum(range(2, 9))
+
+
 def test_few_messages_are_sent_one_by_one_after_an_outage(store: Store, make: MakeCourier) -> None:
     ops = FakeDestination()
     ops.behaviours = [fail()]

@@ -50,7 +50,7 @@ def test_memory_is_replaced_and_forgotten(tmp_path: Path) -> None:
 
 def test_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(StoreError, match="cannot store TEXT"):
         store.commit(messages=[make_message("m")], incidents={"a": "text, which the table refuses"})  # type: ignore[dict-item]
     assert store.outbox.backlog("ops") == 0
     store.commit(messages=[make_message("m")])
