@@ -143,8 +143,9 @@ def test_damage_between_two_runs_is_said_and_breaches_go_on(
 
 
 def test_damage_under_a_running_daemon_is_said_and_breaches_go_on(
-    receiver: Receiver, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    receiver: Receiver, tmp_path: Path, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
+    del impatient
     settings, feeder = SETTINGS.format(url=receiver.webhook_url), Feeder(receiver)
     path = tmp_path / STATE / "compassd.db"
     # So much that SQLite does not keep it in memory: text that does not compress.
@@ -168,6 +169,7 @@ def test_damage_under_a_running_daemon_is_said_and_breaches_go_on(
     with post_office(tmp_path, settings):
         until(lambda: set(range(20, 30)) <= set(feeder.told()), "what the new file has kept")
     assert caplog.text.count(DAMAGED) == 1
+    assert "others could not" in caplog.text
 
 
 RULES = f"""
