@@ -20,14 +20,20 @@ STATE = "state"
 
 
 class Times:
-    """Time that passes by itself, and faster on demand."""
+    """Time that passes faster on demand.
 
-    def __init__(self) -> None:
+    Args:
+        stopped: Whether it does not pass by itself. Nothing that has failed is then tried again.
+    """
+
+    def __init__(self, *, stopped: bool = False) -> None:
         self._passed = self._set = 0
-        self.clock = Clock(
-            lambda: time.time_ns() + self._passed + self._set,
-            lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME) + self._passed,
-        )
+        start, begun = time.time_ns(), time.monotonic_ns()
+
+        def since_boot_ns() -> int:
+            return self._passed + (0 if stopped else time.monotonic_ns() - begun)
+
+        self.clock = Clock(lambda: start + self._set + since_boot_ns(), since_boot_ns)
 
     def pass_by(self, ns: int) -> None:
         """Let so many ns pass at once."""

@@ -253,7 +253,15 @@ class DurableDatabase:
             connection = self._copied(memory, replace=self._has_all)
         except file.DamagedError as error:
             # What could be read of it is in memory already.
-            log.error("%s is damaged (%s): moved to %s", self._path, error, self._move_aside(str(error)).name)  # noqa: TRY400
+            log.error(  # noqa: TRY400 - the message says it all
+                "%s is damaged (%s): moved to %s; a new one is begun with %s",
+                self._path,
+                error,
+                self._move_aside(str(error)).name,
+                "all that was in it"
+                if self._has_all
+                else "what could be read of it; others could not be read and are lost",
+            )
             return self._write_back()
         except (sqlite3.Error, StoreError) as error:
             log.debug("%s: %s", self._path, error)

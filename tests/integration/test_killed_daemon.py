@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -75,7 +74,7 @@ def identity(request: Received) -> str:
 
 @pytest.mark.timeout(300)
 def test_a_killed_daemon_loses_nothing_that_its_store_had(
-    php_fpm: PhpFpmFactory, compassd: CompassdFactory, tmp_path: Path
+    php_fpm: PhpFpmFactory, compassd: CompassdFactory
 ) -> None:
     source = random.Random(10)  # noqa: S311 - no secret
     with Receiver() as receiver:
@@ -102,7 +101,7 @@ def test_a_killed_daemon_loses_nothing_that_its_store_had(
     # What the last daemon, which was not killed, told on its standard output.
     last = {breach["request"]["id"] for breach in daemon.breaches()[lines:]}
     assert last <= by_request.keys()
-    # Each of the attempts that hung is repeated, perhaps what was sent as the process was killed, nothing else.
+    # The attempts that hung are repeated, and nothing else.
     clean = [identity(request) for request in arrived if request.accepted]
     assert len(clean) == len(set(clean))
     assert len(arrived) - len(clean) == KILLS

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +14,7 @@ from compassd.courier import Courier
 from compassd.errors import StoreError
 from compassd.store.database import PresentFile
 from compassd.store.store import Store
+from lab.disk import fill, small_disk
 from lab.outbox import FakeDestination, make_message
 from lab.processes import wait_until
 
@@ -25,26 +24,8 @@ MENDED = "can be written again"
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own."""
-    mounted = tmp_path / "disk"
-    mounted.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", mounted], check=True)
-    yield mounted
-    subprocess.run(["umount", "--lazy", mounted], check=True)
-
-
-def _fill(disk: Path) -> Path:
-    """Fill the disk to the last byte and return the file that does."""
-    path = disk / "fill"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    try:
-        for size in (65_536, 512):
-            with contextlib.suppress(OSError):
-                while True:
-                    os.write(descriptor, b"x" * size)
-    finally:
-        os.close(descriptor)
-    return path
+    with small_disk(tmp_path / "disk") as mounted:
+        yield mounted
 
 
 def _commit(store: Store, first: int, count: int) -> None:
@@ -68,7 +49,7 @@ def _remount(disk: Path, mode: str) -> None:
 def test_nothing_is_lost_while_the_disk_is_full(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     with closing(Store.open(disk, retry_s=0.1)) as store:
         _commit(store, 0, 50)
-        fill = _fill(disk)
+        filling = fill(disk)
         _commit(store, 50, 200)
         ops = FakeDestination()
         courier = Courier(ops, store)
@@ -78,7 +59,7 @@ def test_nothing_is_lost_while_the_disk_is_full(disk: Path, caplog: pytest.LogCa
         assert caplog.text.count(BEGUN) == 1
         assert MENDED not in caplog.text
         assert store.incidents() == {"a": b"299"}
-        fill.unlink()
+        filling.unlink()
         time.sleep(0.15)
         assert _waiting(store) == _names(250, 300)
         assert caplog.text.count(MENDED) == 1
@@ -93,9 +74,9 @@ def test_nothing_is_lost_while_the_disk_is_full(disk: Path, caplog: pytest.LogCa
 def test_a_daemon_that_ends_writes_back_what_it_can(disk: Path) -> None:
     with closing(Store.open(disk)) as store:
         _commit(store, 0, 10)
-        fill = _fill(disk)
+        filling = fill(disk)
         _commit(store, 10, 200)
-        fill.unlink()
+        filling.unlink()
     with closing(Store.open(disk)) as store:
         assert _waiting(store) == _names(0, 210)
 
@@ -103,7 +84,7 @@ def test_a_daemon_that_ends_writes_back_what_it_can(disk: Path) -> None:
 def test_what_is_lost_at_the_end_is_said(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     with closing(Store.open(disk)) as store:
         _commit(store, 0, 10)
-        _fill(disk)
+        fill(disk)
         _commit(store, 10, 200)
     assert "still not writable, 210 messages" in caplog.text
 
@@ -113,22 +94,22 @@ def test_a_start_on_a_full_disk_goes_on_with_what_was_there(
 ) -> None:
     with closing(Store.open(disk)) as store:
         _commit(store, 0, 20)
-    fill = _fill(disk)
+    filling = fill(disk)
     with closing(Store.open(disk, retry_s=0.1)) as store:
         assert BEGUN in caplog.text
         assert _waiting(store) == _names(0, 20)
         _commit(store, 20, 20)
-        fill.unlink()
+        filling.unlink()
     with closing(Store.open(disk)) as store:
         assert _waiting(store) == _names(0, 40)
 
 
 def test_a_first_start_on_a_full_disk_begins_in_memory(disk: Path) -> None:
-    fill = _fill(disk)
+    filling = fill(disk)
     with closing(Store.open(disk)) as store:
         _commit(store, 0, 20)
         assert _waiting(store) == _names(0, 20)
-        fill.unlink()
+        filling.unlink()
     with closing(Store.open(disk)) as store:
         assert _waiting(store) == _names(0, 20)
 
