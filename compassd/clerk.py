@@ -144,7 +144,6 @@ class Clerk:
                 self._look_around()
             self._work(inbox)
             if inbox.stopped:
-                self._log_overflow()
                 return
             if inbox.breaches and not self._each:
                 self._collect()
