@@ -71,10 +71,10 @@ demo: venv tracefs ## Serve slow pages and show who is told what.
 	@$(PYTHON) -m lab.demo
 
 .PHONY: bench
-bench: venv tracefs ## Measure what Compass costs, into docs/benchmarks.md (root); QUICK=1 to try it.
+bench: venv tracefs ## Measure what Compass costs, into docs/benchmarks.md (root); QUICK=1, ONLY=delivery,rules.
 	@tools/deps.sh $(BENCH_PACKAGES)
 	@tools/unpack.sh build/bench $(BENCH_UNPACKED)
-	@$(PYTHON) -m bench $(if $(QUICK),--quick)
+	@$(PYTHON) -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: test
 test: venv extension lab-programs tracefs ## Run every test: PHPT, valgrind, unit, integration.

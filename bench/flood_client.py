@@ -10,6 +10,7 @@ import json
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from lab.fastcgi import Call, encode
@@ -18,19 +19,17 @@ _TIMEOUT_S = 10.0
 _PIECE = 65_536
 
 
-def flood(path: str, message: bytes, rate: float, seconds: float) -> dict[str, float]:
-    """Send the message so often; one that is late is sent at once, so that the mean rate holds.
+def drive(path: str, requests: Iterable[tuple[float, bytes]]) -> dict[str, float]:
+    """Send requests one after the other; one that is late is sent at once, so that the mean rate holds.
 
     Args:
         path: The server's socket.
-        message: A whole FastCGI request.
-        rate: Requests a second.
-        seconds: For how long.
+        requests: When to send each, s after the beginning, and a whole FastCGI request.
     """
     answered = failed = 0
     started = time.monotonic()
-    for number in range(round(rate * seconds)):
-        time.sleep(max(0.0, started + number / rate - time.monotonic()))
+    for at, message in requests:
+        time.sleep(max(0.0, started + at - time.monotonic()))
         try:
             _ask(path, message)
             answered += 1
@@ -52,7 +51,9 @@ def _ask(path: str, message: bytes) -> None:
 def main() -> None:
     """Flood as the command line says."""
     path, script, rate, seconds = sys.argv[1:]
-    print(json.dumps(flood(path, encode(Call(script=Path(script))), float(rate), float(seconds))))
+    message = encode(Call(script=Path(script)))
+    numbers = range(round(float(rate) * float(seconds)))
+    print(json.dumps(drive(path, ((number / float(rate), message) for number in numbers))))
 
 
 if __name__ == "__main__":

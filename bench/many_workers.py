@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.bpf_objects import counted_runs, map_bytes, program_runs
 from bench.ping_pong import SLEEPING, sleeping_workers
+from bench.process import anonymous_bytes, cpu_share
 from bench.stand import Stand
 from bench.watch import QUIET, watched
-from bench.worker import cpu_ns
 from lab.compassd import Compassd
 from lab.fastcgi import Call, drive
 from lab.php_fpm import PhpFpm
@@ -22,7 +19,6 @@ _SLEEP_S = 12
 _OBSERVED_S = 5.0
 _FEW = 2
 _REQUESTS = 2000
-_KIB = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +80,8 @@ def measure_many_workers(stand: Stand) -> ManyWorkers:
 
 
 def _footprint(daemon: Compassd) -> Footprint:
-    started, before = time.monotonic(), cpu_ns(daemon.pid)
-    time.sleep(_OBSERVED_S)
-    cpu_share = (cpu_ns(daemon.pid) - before) / 1e9 / (time.monotonic() - started)
-    status = Path(f"/proc/{daemon.pid}/status").read_text()
-    (anonymous,) = re.findall(r"^RssAnon:\s*(\d+) kB$", status, re.MULTILINE)
-    return Footprint(map_bytes(daemon.pid), int(anonymous) * _KIB, cpu_share)
+    share = cpu_share(daemon.pid, _OBSERVED_S)
+    return Footprint(map_bytes(daemon.pid), anonymous_bytes(daemon.pid), share)
 
 
 def _request_ns(stand: Stand, workers: int) -> float:

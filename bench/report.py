@@ -1,9 +1,8 @@
-"""docs/benchmarks.md: what was measured, on what and how."""
+"""Sections of docs/benchmarks.md: what was measured, on what and how."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from bench.bpf_cost import BpfCost
 from bench.configurations import PLAIN
@@ -11,7 +10,6 @@ from bench.machine import Machine
 from bench.many_workers import ManyWorkers
 from bench.paired import Overhead
 from bench.ping_pong import SwitchCost
-from bench.rule_cost import RuleCost, rule_section
 from bench.tables import interval, kib, ms, ns, paragraph, percent, table, us, verdict
 from bench.watch import EVERY_REQUEST_OVER, QUIET, WITHOUT_SAMPLING
 
@@ -26,63 +24,41 @@ _WATCHES = {
 _SHOWN_BYTES = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
-    """Everything measured.
-
-    Attributes:
-        machine: Where.
-        mediawiki: Its version.
-        overheads: By configuration, plain PHP among them.
-        bpf_costs: By way of watching.
-        switch: What a context switch costs.
-        many: What many workers take.
-        rules: What judging takes, by the number of rules.
-    """
-
-    machine: Machine
-    mediawiki: str
-    overheads: Sequence[Overhead]
-    bpf_costs: Sequence[BpfCost]
-    switch: SwitchCost
-    many: ManyWorkers
-    rules: RuleCost
-
-
-def report(results: Results) -> str:
-    """Return the text of docs/benchmarks.md."""
-    sections = (
-        *_introduction(results),
-        *_overheads(results.overheads),
-        *_bpf(results.bpf_costs),
-        *_switch(results.switch),
-        *_many(results.many),
-        *rule_section(results.rules),
-    )
-    return "\n".join(sections)
-
-
-def _introduction(results: Results) -> Iterator[str]:
-    machine = results.machine
-    yield "# What Compass costs\n"
-    yield paragraph(f"Written by `make bench` on {machine.date}; change nothing by hand.")
+def introduction(machine: Machine) -> str:
+    """Return what is said of the machine and its software."""
     rows = [
         ("processor", machine.processor),
         ("memory", machine.memory),
         ("virtual machine", machine.virtualization),
-        ("load before", machine.load),
         ("kernel", machine.kernel),
         ("distribution", machine.distribution),
         ("PHP", machine.php),
-        ("application", f"MediaWiki {results.mediawiki} on MariaDB {machine.database}"),
-        ("Compass", machine.compass),
+        ("MariaDB", machine.database),
     ]
-    yield table(("where", ""), rows, texts=2)
+    return "\n".join(
+        (
+            "# What Compass costs\n",
+            paragraph(
+                "Written by `make bench`, as a whole or part by part; change nothing by hand. All parts were"
+                " measured on this machine:"
+            ),
+            table(("where", ""), rows, texts=2),
+        )
+    )
 
 
-def _overheads(overheads: Sequence[Overhead]) -> Iterator[str]:
+def stamp(machine: Machine) -> str:
+    """Return what is said of when something was measured, and of which Compass."""
+    return paragraph(
+        f"Measured on {machine.date}, Compass {machine.compass}. Load of the machine before: {machine.load}."
+    )
+
+
+def overheads_section(overheads: Sequence[Overhead], mediawiki: str) -> Iterator[str]:
+    """Yield the section on CPU time, by configuration, plain PHP among them."""
     yield "## CPU time of a request, as a ratio to plain PHP\n"
-    yield paragraph("""
+    yield paragraph(f"""
+        The application is MediaWiki {mediawiki}.
         Two PHP-FPMs stand side by side, plain PHP and what is measured, each with opcache and one worker,
         both workers pinned to one processor. Every request goes to both, one right after the other, in random
         order; what it took is read from the worker's CPU clock before and after. Pages: an article, its
@@ -114,9 +90,11 @@ def _overheads(overheads: Sequence[Overhead]) -> Iterator[str]:
     """)
 
 
-def _bpf(costs: Sequence[BpfCost]) -> Iterator[str]:
+def bpf_section(costs: Sequence[BpfCost], mediawiki: str) -> Iterator[str]:
+    """Yield the section on the eBPF programs, by way of watching."""
     yield "## Run time of the eBPF programs\n"
-    yield paragraph("""
+    yield paragraph(f"""
+        The application is MediaWiki {mediawiki}.
         The kernel's own count (`kernel.bpf_stats_enabled`) of all runs of all programs of compassd, on all
         processors, whomever they interrupted, over the CPU time of the requests. The clock that is read for
         the count is in the figures. What is not: the traps of two probes a request, and the timer's
@@ -180,7 +158,8 @@ def _programs(cost: BpfCost) -> Iterator[str]:
     yield table(("program", "runs a request", "a run", "a request", "share"), rows)
 
 
-def _switch(cost: SwitchCost) -> Iterator[str]:
+def switch_section(cost: SwitchCost) -> Iterator[str]:
+    """Yield the section on context switches."""
     yield "## The rest of the machine: context switches\n"
     yield paragraph("""
         Two processes that have nothing to do with PHP pass a byte to and fro through pipes, on one processor,
@@ -197,7 +176,8 @@ def _switch(cost: SwitchCost) -> Iterator[str]:
     yield table(("", "time", "interval"), rows)
 
 
-def _many(many: ManyWorkers) -> Iterator[str]:
+def many_section(many: ManyWorkers) -> Iterator[str]:
+    """Yield the section on many workers."""
     yield f"## {many.workers} workers\n"
     yield paragraph(f"""
         Kernel memory of compassd's maps, before any worker had a request and with all {many.workers} in one.

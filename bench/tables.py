@@ -56,9 +56,19 @@ def kib(size: float) -> str:
     return f"{size / _KIB:,.0f} KiB"
 
 
+def mb(size: float) -> str:
+    """Return a size in MB."""
+    return f"{size / 10**6:.1f} MB"
+
+
 def percent(share: float) -> str:
     """Return a share of one in percent."""
     return f"{share:.2%}".replace("%", " %")
+
+
+def at_most(value: float, goal: float, shown: str) -> str:
+    """Return a goal as it is shown, and whether a value reaches it."""
+    return f"<= {shown}: {'reached' if value <= goal else 'missed'}"
 
 
 def verdict(ratio: Estimate, goal: float, noise: Estimate) -> str:

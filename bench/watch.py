@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.stand import Stand
+from bench.stand import Ground
 from lab.compassd import STDOUT_ONLY, Compassd
 
 _STOPPED = re.compile(r"compassd stopped: (\d+) requests, (\d+) over the smallest budget, .* (\d+) lost")
@@ -38,13 +38,13 @@ WATCHES = (WITHOUT_SAMPLING, QUIET, EVERY_REQUEST_OVER)
 
 
 @contextmanager
-def watched(stand: Stand, watch: Watch) -> Iterator[Compassd]:
-    """Run a daemon that is attached to the stand's extension."""
+def watched(ground: Ground, watch: Watch) -> Iterator[Compassd]:
+    """Run a daemon that is attached to the extension."""
     sampling = "" if watch.sampling else "sampling = false\n"
-    with tempfile.TemporaryDirectory(dir=stand.directory) as directory:
+    with tempfile.TemporaryDirectory(dir=ground.directory) as directory:
         daemon = Compassd(
             Path(directory),
-            extension=[stand.extension],
+            extension=[ground.extension],
             rules=f'[[rule]]\nname = "all"\nbudget = {{ duration = "{watch.budget}" }}\n',
             settings=f"{sampling}query_strings = true\n{STDOUT_ONLY}",
             # The lab's is a test's; this is what the daemon does by itself.

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.process import cpu_ns
 from lab import processes
 from lab.fastcgi import Call
 from lab.php_fpm import PhpFpm
@@ -62,9 +63,3 @@ class Worker:
         """Return the number and the first argument of the system call it sleeps in, "" if in none."""
         fields = Path(f"/proc/{self.pid}/syscall").read_text().split()
         return " ".join(fields[:2]) if fields[0].isdigit() else ""
-
-
-def cpu_ns(pid: int) -> int:
-    """Return the CPU time of all threads of that process so far, by the kernel's own clock of it, ns."""
-    # clock_getcpuclockid(3), which Python lacks: the complement of the pid, and 2 for CPUCLOCK_SCHED.
-    return time.clock_gettime_ns(~pid << 3 | 2)

@@ -25,6 +25,15 @@
 #error "COMPASS_PROCESSES is not set: how many workers can be in a request at once"
 #endif
 
+/*
+ * bcc looks a helper that has its own name up among all symbols of the kernel, at every call anew: that took
+ * longer than the rest of its work. It wants to know whether the kernel has it; one with ring buffers does.
+ */
+static int (*read_user)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_user;
+static int (*read_user_str)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_user_str;
+#define bpf_probe_read_user read_user
+#define bpf_probe_read_user_str read_user_str
+
 /* A request that has begun. The key is its process: a worker serves one request at a time. */
 struct in_flight {
 	u64 start_ns;

@@ -73,6 +73,8 @@ class Judge:
             self.place,
             State.DIED if parts.died else State.FINISHED,
         )
+        if not told and not record.signal:  # nearly always: to copy a breach takes as long as to judge it
+            return found
         return [replace(breach, told_running=breach.rule in told, signal=record.signal) for breach in found]
 
     def running(self, request: Request, look: Callable[[], Snapshot]) -> list[Breach]:
