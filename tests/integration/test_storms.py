@@ -95,7 +95,11 @@ def storm(tmp_path: Path) -> Iterator[Storm]:
         settings = SETTINGS.format(hook=receiver.webhook_url, chat=receiver.slack_url)
         with post_office(tmp_path, settings, times=times) as office:
             yield Storm(office, receiver, times)
-            assert all((stats.waiting, stats.dead) == (0, 0) for stats in office.stats().values())
+            wait_until(
+                lambda: all((stats.waiting, stats.dead) == (0, 0) for stats in office.stats().values()),
+                timeout=60.0,
+                what="the last message to be noted",
+            )
             assert office.counters().overflowed == 0
 
 
