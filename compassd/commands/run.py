@@ -22,6 +22,7 @@ from compassd.rules.load import load_file
 from compassd.rules.match import RuleSet
 from compassd.settings import Settings, load_settings
 from compassd.signals import Signals
+from compassd.thread_death import watch_threads
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def run(config: Path | None, rules: Path | None, dry_run: DryRunFormat | None = 
     logs.configure(settings.log_level)
     signals = Signals()
     signals.install()
+    watch_threads(signals.fail)
     load = partial(_load, rules or settings.rules, settings)
     loaded = load()  # before the kernel is touched: a typo should cost nothing
     delivery = _delivery(settings) if dry_run is None else _dry_run(settings, signals, dry_run)
@@ -61,7 +63,7 @@ def run(config: Path | None, rules: Path | None, dry_run: DryRunFormat | None = 
         signals=signals,
     )
     daemon.run()
-    return 0
+    return 1 if signals.failed else 0
 
 
 def _delivery(settings: Settings) -> Teller:
