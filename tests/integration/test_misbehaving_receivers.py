@@ -17,7 +17,7 @@ from compassd.__main__ import main
 from compassd.outgoing import Backoff
 from compassd.post_office import PostOffice
 from lab.breaches import make_breach
-from lab.post_office import STATE, post_office
+from lab.post_office import STATE, Times, post_office
 from lab.processes import wait_until
 from lab.receiver import Cut, Hang, Mode, Received, Receiver, Reset, SlowBytes, Status
 
@@ -196,10 +196,14 @@ def test_after_an_outage_what_waited_is_one_message(
     # Long enough that all are there before it ends.
     outage: list[Mode] = [Reset(), *[Status(503)] * 30]
     slow = Backoff(base_s=0.2, cap_s=0.2)
-    with post_office(tmp_path, settings("webhook", receiver), backoff=slow) as office:
+    times = Times()
+    with post_office(tmp_path, settings("webhook", receiver), backoff=slow, times=times) as office:
         receiver.misbehave(*outage)
         for number in range(40):
             office.accept(make_breach(start_ns=number, rule=f"rule{number}"))
+        wait_until(lambda: office.stats()["ops"].waiting == 40, timeout=60.0, what="40 messages to wait")
+        # What is shorter than a minute is no outage.
+        times.pass_by(120 * 1_000_000_000)
         receiver.wait_for(len(outage), timeout=60.0)
         wait_until(lambda: office.stats()["ops"].waiting == 0, timeout=60.0, what="the end of the outage")
         assert dead(tmp_path, capsys) == []
