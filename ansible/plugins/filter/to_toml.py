@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.compass.compassd.plugins.plugin_utils.toml import TomlError, render
+from ansible_collections.compass.compassd.plugins.plugin_utils.vault import decrypted
 
 DOCUMENTATION = """
 name: to_toml
@@ -47,7 +48,7 @@ _value:
 def to_toml(document: Any) -> str:  # noqa: ANN401 - whatever somebody wrote into a variable
     """Return the document as TOML."""
     try:
-        text: str = render(document)
+        text: str = render(decrypted(document))
     except TomlError as error:
         raise AnsibleFilterError(f"to_toml: {error}") from error
     return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ansible_collections.compass.compassd.plugins.plugin_utils.secrets import unfit_credentials
+from ansible_collections.compass.compassd.plugins.plugin_utils.vault import decrypted
 
 DOCUMENTATION = """
 name: unfit_credentials
@@ -37,9 +38,14 @@ _value:
 """
 
 
+def _unfit(secrets: Mapping[object, object]) -> list[str]:
+    names: list[str] = unfit_credentials(decrypted(secrets))
+    return names
+
+
 class FilterModule:
     """Where Ansible looks for filters."""
 
     def filters(self) -> dict[str, Callable[[Mapping[object, object]], list[str]]]:
         """Return the filters by name."""
-        return {"unfit_credentials": unfit_credentials}
+        return {"unfit_credentials": _unfit}
