@@ -14,10 +14,10 @@ PYTHON := .venv/bin/python
 PYTEST ?= .venv/bin/pytest
 
 # opcache comes with php-cli. The tests start a journald of their own, and a MariaDB: mariadb-server-core has the
-# program without the service.
+# program without the service. Ansible's apt module needs python3-apt.
 PACKAGES := php-fpm php-cli php-dev php-sqlite3 php-curl php-mysql php-redis python3-bpfcc python3-systemd python3-venv \
 	build-essential systemtap-sdt-dev clang-format shellcheck bpftrace valgrind libfcgi-bin systemd curl \
-	mariadb-server-core
+	mariadb-server-core python3-apt
 
 # Unpacked for the tests without being installed: it would start a service and leave it running.
 LAB_UNPACKED := prometheus-alertmanager
@@ -101,13 +101,19 @@ trixie: ## Run the tests that can differ on Debian 13, in a private tree (root).
 tracefs:
 	@tools/tracefs.sh
 
+# The example names the role as whoever has installed the collection does.
 .PHONY: lint
-lint: venv ## Check style and types.
+lint: venv ## Check style and types, of the Ansible collection, too.
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	clang-format --dry-run -Werror $(C_SOURCES)
 	shellcheck $(SCRIPTS)
+	$(PYTHON) tools/role_readme.py --check
+	.venv/bin/yamllint --strict --config-file ansible/.yamllint ansible tests/system
+	@mkdir -p build/collections/ansible_collections/compass
+	@ln -sfn "$(CURDIR)/ansible" build/collections/ansible_collections/compass/compassd
+	cd ansible && PATH="$(CURDIR)/.venv/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/build/collections" ansible-lint -q
 
 .PHONY: clean
 clean: ## Remove what was built; keep .venv and downloaded trees.
