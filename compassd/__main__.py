@@ -18,7 +18,7 @@ from compassd.errors import CompassError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; an error is printed with what to do about it."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         status = command(options)
@@ -50,7 +50,8 @@ def _let_go() -> None:
             os.close(null)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser, in which each command has set the function to call."""
     parser = argparse.ArgumentParser(
         prog="compassd", description="Tells which PHP-FPM requests are over budget, and why."
     )
