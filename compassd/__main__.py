@@ -69,6 +69,11 @@ def command_line() -> argparse.ArgumentParser:
         metavar="FORMAT",
         help="print what would be told, as text (default) or json; send nothing, keep nothing",
     )
+    run.add_argument(
+        "--drop-privileges",
+        action="store_true",
+        help="keep no capability once attached; end with status 75 when there is something new to attach to",
+    )
     run.set_defaults(command=_run)
 
     check = commands.add_parser("check", help="validate the rules and print every problem with its place")
@@ -169,7 +174,7 @@ def _run(options: argparse.Namespace) -> int:
     from compassd.commands.run import DryRunFormat, run  # noqa: PLC0415
 
     dry_run = DryRunFormat(options.dry_run) if options.dry_run else None
-    return run(options.config, options.rules, dry_run)
+    return run(options.config, options.rules, dry_run, drop_privileges=options.drop_privileges)
 
 
 def _check(options: argparse.Namespace) -> int:
