@@ -22,6 +22,11 @@ files() {
 		-o -path /var/log \) -prune -o ! \( -type d -path '/var/lib/php/modules/*' \) -print | sort
 }
 
+# Whether what apt has just done, in /tmp/log, restarts php-fpm.
+restarts_php() {
+	grep --quiet "Processing triggers for php$php-fpm" /tmp/log
+}
+
 # The same package with another version, and with one more line in a file of configuration.
 repack() {
 	dpkg-deb --raw-extract "$1" /tmp/repack
@@ -44,8 +49,8 @@ apt-get satisfy --quiet=2 -o Dpkg::Use-Pty=0 --yes --no-install-recommends \
 files >/tmp/before
 
 echo "::: install"
-apt_offline install "${debs[@]}" | tee /tmp/install.log
-grep -q "php$php-fpm" /tmp/install.log || fail "php-fpm's trigger did not run"
+apt_offline install "${debs[@]}" | tee /tmp/log
+restarts_php || fail "the extension is installed, and php-fpm not restarted"
 compassd --version
 compassd check
 compassd test /usr/share/doc/compassd/examples/rules.example.test.toml
@@ -68,19 +73,24 @@ done
 echo '# mine' >>/etc/compassd/rules.toml
 install -d -o compassd -g compassd -m 700 /var/lib/compassd
 echo kept >/var/lib/compassd/state
-phpdismod -s fpm compass
 for step in "install /tmp/next_*.deb" "install --allow-downgrades ${debs[*]}" "install --reinstall ${debs[*]}"; do
 	# shellcheck disable=SC2086 # words and globs are meant
-	apt_offline -o Dpkg::Options::=--force-confold $step
+	apt_offline -o Dpkg::Options::=--force-confold $step | tee /tmp/log
+	restarts_php || fail "$step: php-fpm still runs the old extension"
 	[[ $(tail -n 1 /etc/compassd/rules.toml) == "# mine" ]] || fail "$step: the rules were replaced"
 	[[ $(cat /var/lib/compassd/state) == kept ]] || fail "$step: the state is gone"
 	compassd check
-	! "php-fpm$php" -m 2>&1 | grep -x compass || fail "$step: enabled again what the administrator disabled"
 done
+phpdismod -s fpm compass
+apt_offline install --reinstall "${debs[@]}"
+! "php-fpm$php" -m 2>&1 | grep -x compass || fail "enabled again what the administrator had disabled"
+phpenmod -s fpm compass
 
 echo "::: remove, install again"
-phpenmod -s fpm compass
-apt_offline remove compassd "$extension"
+apt_offline remove compassd | tee /tmp/log
+! restarts_php || fail "removing compassd restarts php-fpm"
+apt_offline remove "$extension" | tee /tmp/log
+restarts_php || fail "php-fpm still runs the extension"
 ! "php-fpm$php" -m 2>&1 | grep -i compass || fail "php-fpm still loads, or misses, the extension"
 [[ -e /etc/compassd/rules.toml && -e /var/lib/compassd/state ]] || fail "removing did not keep configuration and state"
 apt_offline install "${debs[@]}"

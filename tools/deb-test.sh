@@ -6,7 +6,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 release=$1
 export COMPASS_DEBIAN_TREE=$PWD/build/debian-$release-minimal
-[[ -d $COMPASS_DEBIAN_TREE ]] || tools/in-debian.sh "$release" true
 rm -rf "$COMPASS_DEBIAN_TREE/src/build"
 mkdir -p "$COMPASS_DEBIAN_TREE/src/build"
 cp -r "build/deb/$release" "$COMPASS_DEBIAN_TREE/src/build/deb"

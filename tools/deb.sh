@@ -3,12 +3,20 @@
 # usage: tools/deb.sh RELEASE
 #
 # Results are in build/deb/RELEASE. The tree, build/debian-RELEASE-build, has what building takes and nothing else, and
-# is reused.
+# is reused. It begins as a copy of build/debian-RELEASE-minimal, which tools/deb-test.sh installs the packages in.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 release=$1
+minimal=$PWD/build/debian-$release-minimal
 export COMPASS_DEBIAN_TREE=$PWD/build/debian-$release-build
+
+if [[ ! -d $COMPASS_DEBIAN_TREE ]]; then
+	[[ -d $minimal ]] || COMPASS_DEBIAN_TREE=$minimal tools/in-debian.sh "$release" true
+	rm -rf --one-file-system "$COMPASS_DEBIAN_TREE.new"
+	cp --archive --reflink=auto "$minimal" "$COMPASS_DEBIAN_TREE.new"
+	mv "$COMPASS_DEBIAN_TREE.new" "$COMPASS_DEBIAN_TREE"
+fi
 
 # What Debian 12 lacks is fetched out here, with the pip of this machine: the build itself takes nothing from outside.
 fetch_wheels() {
