@@ -97,6 +97,16 @@ test-valgrind: extension
 trixie: ## Run the tests that can differ on Debian 13, in a private tree (root).
 	tools/in-debian.sh trixie tests/trixie.sh
 
+DEBIANS := bookworm trixie
+
+.PHONY: machines
+machines:
+	@for release in $(DEBIANS); do tools/machine-tree.sh "$$release"; done
+
+.PHONY: system-test
+system-test: venv machines tracefs ## Boot Debian 12 and 13 with systemd, and test the service there (root).
+	$(PYTEST) tests/system
+
 .PHONY: tracefs
 tracefs:
 	@tools/tracefs.sh

@@ -80,6 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     add_rules(check)
     check.add_argument("--json", action="store_true", help="write one JSON document, for programs")
     check.add_argument("--strict", action="store_true", help="exit 1 for warnings, too")
+    check.add_argument(
+        "--without-secrets",
+        dest="secrets",
+        action="store_false",
+        help="need only the names of destinations: what else they need may be for the service's eyes only",
+    )
     check.set_defaults(command=_check)
 
     trace = commands.add_parser(
@@ -179,7 +185,7 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from compassd.commands.check import CheckOptions, check  # noqa: PLC0415
 
-    wanted = CheckOptions(options.config, options.rules, options.json, options.strict)
+    wanted = CheckOptions(options.config, options.rules, options.json, options.strict, options.secrets)
     return check(wanted, sys.stdout, sys.stderr)
 
 

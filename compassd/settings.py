@@ -134,24 +134,49 @@ class Settings(BaseSettings):
         return EnvironmentSource(settings_cls), CredentialsSource(settings_cls), init_settings
 
 
-def load_settings(config: Path | None = None) -> Settings:
+class SettingsWithoutSecrets(Settings):
+    """The settings for who may not see the credentials: destinations have their names only."""
+
+    destinations: Annotated[dict[Name, Any], AfterValidator(_or_journal)] = Field(
+        default_factory=dict, validate_default=True
+    )
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - as above
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return EnvironmentSource(settings_cls), init_settings
+
+
+def load_settings(config: Path | None = None, *, secrets: bool = True) -> Settings:
     """Return the settings from the environment, systemd credentials and a TOML file.
 
     Args:
         config: The file, which must exist; None for the default one, which may be missing.
+        secrets: Whether destinations are wanted with what they need; else they are SettingsWithoutSecrets.
 
     Raises:
         ConfigurationError: Something is unreadable, unknown or wrong. The message has one line per problem,
             each naming where it comes from, and never a value.
     """
+    model = Settings if secrets else SettingsWithoutSecrets
     path = DEFAULT_CONFIG if config is None else config
     document = _read(path, required=config is not None)
-    origins = Origins(path.name, environment_names(), credential_names())
-    problems = origins.unknown_variables(Settings)
     try:
-        settings = Settings(**document)
+        credentials = credential_names() if secrets else frozenset()
+    except SettingsError as error:
+        raise ConfigurationError(str(error)) from error
+    origins = Origins(path.name, environment_names(), credentials)
+    problems = origins.unknown_variables(model)
+    try:
+        settings = model(**document)
     except ValidationError as error:
-        problems += explain(error, Settings, origins)
+        problems += explain(error, model, origins)
     except SettingsError as error:
         problems.append(str(error))
     else:
