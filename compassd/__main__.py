@@ -194,7 +194,7 @@ def _trace(options: argparse.Namespace) -> int:
     from compassd.settings import load_settings  # noqa: PLC0415
 
     wanted = TraceOptions(uri=options.uri, count=options.count, function_ns=options.min_function)
-    return trace(load_settings(options.config), wanted, sys.stdout)
+    return trace(load_settings(options.config, secrets=False), wanted, sys.stdout)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -4,7 +4,8 @@ They come from, the strongest first:
 
 1. environment variables COMPASSD_…, nested with two underscores: COMPASSD_DESTINATIONS__OPS__URL;
 2. systemd credentials, files in $CREDENTIALS_DIRECTORY named like the variable without its prefix, in lower
-   case: destinations__ops__url. Other files there are not read;
+   case: destinations__ops__url. Other files there are not read. Without that variable, and with the default
+   file, they are those of the service, if it runs and we may read them;
 3. a TOML file, by default /etc/compassd/compassd.toml, which may be missing.
 
 Sources are merged key by key: a destination's url may come from a credential and its type from the file.
@@ -28,6 +29,7 @@ from compassd.settings_sources import (
     EnvironmentSource,
     credential_names,
     environment_names,
+    with_service_credentials,
 )
 from compassd.units import DurationNs, parse_duration_or_zero
 from compassd.waits.kinds import TextPolicy
@@ -164,11 +166,16 @@ def load_settings(config: Path | None = None, *, secrets: bool = True) -> Settin
         ConfigurationError: Something is unreadable, unknown or wrong. The message has one line per problem,
             each naming where it comes from, and never a value.
     """
-    model = Settings if secrets else SettingsWithoutSecrets
+    # The default file is the service's, so its credentials belong to it.
+    with with_service_credentials(wanted=config is None):
+        return _load(config, Settings if secrets else SettingsWithoutSecrets)
+
+
+def _load(config: Path | None, model: type[Settings]) -> Settings:
     path = DEFAULT_CONFIG if config is None else config
     document = _read(path, required=config is not None)
     try:
-        credentials = credential_names() if secrets else frozenset()
+        credentials = credential_names() if model is Settings else frozenset()
     except SettingsError as error:
         raise ConfigurationError(str(error)) from error
     origins = Origins(path.name, environment_names(), credentials)

@@ -95,6 +95,11 @@ def test_secrets_come_from_credentials(host: Host) -> None:
         (received,) = receiver.wait_for(1)
         assert received.path == WEBHOOK_PATH
         assert "/slow" in json.dumps(received.json)
+        # By hand, root sees what the service sees, and its state.
+        assert "webhook" in host.machine.run("compassd", "notify-test")
+        assert len(receiver.wait_for(2)) == 2
+        assert "nothing waits" in host.machine.run("compassd", "outbox", "list")
+        assert "alerts would flow" in host.machine.run("compassd", "doctor")
 
 
 def test_it_starts_without_php_and_attaches_when_it_comes(host: Host) -> None:
