@@ -27,7 +27,7 @@ LAB_UNPACKED := prometheus-alertmanager
 BENCH_PACKAGES := php-apcu php-intl php-mbstring php-mysql php-xml mariadb-server-core bpftool
 BENCH_UNPACKED := mediawiki mediawiki-classes php-excimer php-xdebug
 
-RELEASES := bookworm trixie
+DEBIANS := bookworm trixie
 
 PHP_VERSIONS = $(sort $(patsubst /usr/bin/php-config%,%,$(wildcard /usr/bin/php-config[0-9]*.[0-9]*)))
 EXTENSIONS = $(PHP_VERSIONS:%=build/php-%/modules/compass.so)
@@ -101,11 +101,19 @@ trixie: ## Run the tests that can differ on Debian 13, in a private tree (root).
 
 .PHONY: deb
 deb: venv ## Build the Debian packages for Debian 12 and 13, into build/deb (root).
-	@for release in $(RELEASES); do tools/deb.sh "$$release"; done
+	@for release in $(DEBIANS); do tools/deb.sh "$$release"; done
 
 .PHONY: test-deb
 test-deb: deb ## Install, upgrade, remove and purge them in minimal trees (root).
-	@for release in $(RELEASES); do tools/deb-test.sh "$$release"; done
+	@for release in $(DEBIANS); do tools/deb-test.sh "$$release"; done
+
+.PHONY: machines
+machines:
+	@for release in $(DEBIANS); do tools/machine-tree.sh "$$release"; done
+
+.PHONY: system-test
+system-test: venv machines tracefs ## Boot Debian 12 and 13 with systemd, and test the service there (root).
+	$(PYTEST) tests/system
 
 .PHONY: tracefs
 tracefs:

@@ -81,6 +81,12 @@ def command_line() -> argparse.ArgumentParser:
     add_rules(check)
     check.add_argument("--json", action="store_true", help="write one JSON document, for programs")
     check.add_argument("--strict", action="store_true", help="exit 1 for warnings, too")
+    check.add_argument(
+        "--without-secrets",
+        dest="secrets",
+        action="store_false",
+        help="need only the names of destinations: what else they need may be for the service's eyes only",
+    )
     check.set_defaults(command=_check)
 
     trace = commands.add_parser(
@@ -180,7 +186,7 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from compassd.commands.check import CheckOptions, check  # noqa: PLC0415
 
-    wanted = CheckOptions(options.config, options.rules, options.json, options.strict)
+    wanted = CheckOptions(options.config, options.rules, options.json, options.strict, options.secrets)
     return check(wanted, sys.stdout, sys.stderr)
 
 
@@ -189,7 +195,7 @@ def _trace(options: argparse.Namespace) -> int:
     from compassd.settings import load_settings  # noqa: PLC0415
 
     wanted = TraceOptions(uri=options.uri, count=options.count, function_ns=options.min_function)
-    return trace(load_settings(options.config), wanted, sys.stdout)
+    return trace(load_settings(options.config, secrets=False), wanted, sys.stdout)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -26,6 +26,9 @@ from compassd.signals import Signals
 
 log = logging.getLogger(__name__)
 
+# What run ends with if it is pointless to start it again: EX_CONFIG of sysexits.h. The unit names it.
+EXIT_CONFIGURATION = 78
+
 
 class DryRunFormat(StrEnum):
     """How a dry run prints: the command line's names."""
@@ -55,7 +58,11 @@ def run(
     """
     # First of all, before the log has a thread.
     with privileged(drop=drop_privileges) as call:
-        daemon = _start(config, rules, dry_run, call, attaches_once=drop_privileges)
+        try:
+            daemon = _start(config, rules, dry_run, call, attaches_once=drop_privileges)
+        except ConfigurationError as error:
+            error.exit_status = EXIT_CONFIGURATION
+            raise
     return daemon.run()
 
 
