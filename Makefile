@@ -14,10 +14,11 @@ PYTHON := .venv/bin/python
 PYTEST ?= .venv/bin/pytest
 
 # opcache comes with php-cli. The tests start a journald of their own, and a MariaDB: mariadb-server-core has the
-# program without the service. Ansible's apt module needs python3-apt.
+# program without the service. They complete command lines in zsh, and read manual pages. Ansible's apt module needs
+# python3-apt.
 PACKAGES := php-fpm php-cli php-dev php-sqlite3 php-curl php-mysql php-redis python3-bpfcc python3-systemd python3-venv \
 	build-essential systemtap-sdt-dev clang-format shellcheck bpftrace valgrind libfcgi-bin systemd curl \
-	mariadb-server-core python3-apt
+	mariadb-server-core man-db zsh python3-apt
 
 # Unpacked for the tests without being installed: it would start a service and leave it running.
 LAB_UNPACKED := prometheus-alertmanager
@@ -27,11 +28,13 @@ LAB_UNPACKED := prometheus-alertmanager
 BENCH_PACKAGES := php-apcu php-intl php-mbstring php-mysql php-xml mariadb-server-core bpftool
 BENCH_UNPACKED := mediawiki mediawiki-classes php-excimer php-xdebug
 
+DEBIANS := bookworm trixie
+
 PHP_VERSIONS = $(sort $(patsubst /usr/bin/php-config%,%,$(wildcard /usr/bin/php-config[0-9]*.[0-9]*)))
 EXTENSIONS = $(PHP_VERSIONS:%=build/php-%/modules/compass.so)
 EXTENSION_SOURCES = $(wildcard extension/*.c extension/*.h extension/config.m4 extension/build.sh) bpf/compass_abi.h
 C_SOURCES = $(wildcard extension/*.c extension/*.h bpf/*.c bpf/*.h)
-SCRIPTS = .ci/run $(wildcard *.sh */*.sh */*/*.sh)
+SCRIPTS = .ci/run $(wildcard *.sh */*.sh */*/*.sh packaging/deb/*.p*inst packaging/deb/*.p*rm)
 
 .PHONY: help
 help: ## Show this.
@@ -97,6 +100,22 @@ test-valgrind: extension
 trixie: ## Run the tests that can differ on Debian 13, in a private tree (root).
 	tools/in-debian.sh trixie tests/trixie.sh
 
+.PHONY: deb
+deb: venv ## Build the Debian packages for Debian 12 and 13, into build/deb (root).
+	@for release in $(DEBIANS); do tools/deb.sh "$$release"; done
+
+.PHONY: test-deb
+test-deb: deb ## Install, upgrade, remove and purge them in minimal trees (root).
+	@for release in $(DEBIANS); do tools/deb-test.sh "$$release"; done
+
+.PHONY: machines
+machines:
+	@for release in $(DEBIANS); do tools/machine-tree.sh "$$release"; done
+
+.PHONY: system-test
+system-test: venv machines tracefs ## Boot Debian 12 and 13 with systemd, and test the service there (root).
+	$(PYTEST) tests/system
+
 .PHONY: tracefs
 tracefs:
 	@tools/tracefs.sh
@@ -117,4 +136,4 @@ lint: venv ## Check style and types, of the Ansible collection, too.
 
 .PHONY: clean
 clean: ## Remove what was built; keep .venv and downloaded trees.
-	rm -rf build/php-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build/php-* build/deb build/wheels .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -18,7 +18,7 @@ from compassd.errors import CompassError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; an error is printed with what to do about it."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         status = command(options)
@@ -50,7 +50,8 @@ def _let_go() -> None:
             os.close(null)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser, in which each command has set the function to call."""
     parser = argparse.ArgumentParser(
         prog="compassd", description="Tells which PHP-FPM requests are over budget, and why."
     )
@@ -68,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FORMAT",
         help="print what would be told, as text (default) or json; send nothing, keep nothing",
     )
+    run.add_argument(
+        "--drop-privileges",
+        action="store_true",
+        help="keep no capability once attached; end with status 75 when there is something new to attach to",
+    )
     run.set_defaults(command=_run)
 
     check = commands.add_parser("check", help="validate the rules and print every problem with its place")
@@ -75,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     add_rules(check)
     check.add_argument("--json", action="store_true", help="write one JSON document, for programs")
     check.add_argument("--strict", action="store_true", help="exit 1 for warnings, too")
+    check.add_argument(
+        "--without-secrets",
+        dest="secrets",
+        action="store_false",
+        help="need only the names of destinations: what else they need may be for the service's eyes only",
+    )
     check.set_defaults(command=_check)
 
     trace = commands.add_parser(
@@ -168,13 +180,13 @@ def _run(options: argparse.Namespace) -> int:
     from compassd.commands.run import DryRunFormat, run  # noqa: PLC0415
 
     dry_run = DryRunFormat(options.dry_run) if options.dry_run else None
-    return run(options.config, options.rules, dry_run)
+    return run(options.config, options.rules, dry_run, drop_privileges=options.drop_privileges)
 
 
 def _check(options: argparse.Namespace) -> int:
     from compassd.commands.check import CheckOptions, check  # noqa: PLC0415
 
-    wanted = CheckOptions(options.config, options.rules, options.json, options.strict)
+    wanted = CheckOptions(options.config, options.rules, options.json, options.strict, options.secrets)
     return check(wanted, sys.stdout, sys.stderr)
 
 
@@ -183,7 +195,7 @@ def _trace(options: argparse.Namespace) -> int:
     from compassd.settings import load_settings  # noqa: PLC0415
 
     wanted = TraceOptions(uri=options.uri, count=options.count, function_ns=options.min_function)
-    return trace(load_settings(options.config), wanted, sys.stdout)
+    return trace(load_settings(options.config, secrets=False), wanted, sys.stdout)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from compassd.breach import Breach
+from compassd.coverage import Coverage
 from compassd.delivery import Teller
 from compassd.errors import ConfigurationError, RecordError
 from compassd.judge import Judge
 from compassd.kernel.assemble import Assembler
-from compassd.kernel.attachments import Attachments
-from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import Counter
 from compassd.kernel.program import UNLIMITED, Limits, Program
 from compassd.kernel.start import tree_reader
@@ -32,6 +31,14 @@ log = logging.getLogger(__name__)
 _POLL_MS = 250
 # How often to look how many requests there were.
 _COUNT_S = 1.0
+# How long delivery may take before another process takes over, while nobody watches: for the journal. What
+# remote destinations are not sent by then is in the store.
+_HANDOVER_S = 1.0
+# How long closing everything takes at most after that.
+_CLOSE_S = 15.0
+
+# What a process ends with to be started again at once: EX_TEMPFAIL of sysexits.h. The unit names it.
+EXIT_AGAIN = 75
 
 _NS_PER_S = 1_000_000_000
 
@@ -56,6 +63,7 @@ class Daemon:
         program: The loaded eBPF program; the daemon closes it.
         delivery: Takes the breaches; the daemon drains and closes it.
         signals: Flags set by the signal handlers.
+        attaches_once: Whether the privileges to attach are gone once attach() has returned.
     """
 
     settings: Settings
@@ -64,8 +72,8 @@ class Daemon:
     program: Program
     delivery: Teller
     signals: Signals
-    _attachments: Attachments = field(init=False)
-    _discovery: Discovery = field(init=False)
+    attaches_once: bool = False
+    _coverage: Coverage = field(init=False)
     _judge: Judge = field(init=False)
     _watch: RunningWatch = field(init=False)
     _assembler: Assembler = field(default_factory=Assembler)
@@ -77,21 +85,27 @@ class Daemon:
     _undecodable: int = 0
     _losses: dict[Counter, int] = field(default_factory=lambda: dict.fromkeys(Counter, 0))
 
-    def run(self) -> None:
-        """Run until a signal asks to stop."""
+    def attach(self) -> None:
+        """Attach to what there is to attach to; the rest is done by run()."""
         reader = tree_reader(self.settings, self.program)
         self._judge = Judge(self.rules, socket.gethostname(), tuple(self.settings.destinations), reader)
         self._watch = RunningWatch(self.program.running, self._judge)
         self._use(self.rules)
-        self._attachments = Attachments(self.program)
-        self._discovery = Discovery(extra=self.settings.extension_paths)
-        self._scan()
+        self._coverage = Coverage(self.program, self.settings, attaches_once=self.attaches_once)
+        self._coverage.attach()
+
+    def run(self) -> int:
+        """Run until a signal asks to stop, or another process has to attach; return the exit status."""
+        self._plan_scan()
         self._announce()
         try:
-            while not self.signals.stop:
+            while not self.signals.stop and not self._coverage.needs_another:
                 self._step()
         finally:
             self._stop()
+        if self.signals.failed:
+            return 1
+        return EXIT_AGAIN if self._coverage.needs_another and not self.signals.stop else 0
 
     def _step(self) -> None:
         self._read(_POLL_MS)
@@ -137,9 +151,12 @@ class Daemon:
         self.delivery.note_requests(self.program.counters()[Counter.FINISHED])
 
     def _scan(self) -> None:
-        self._next_scan = time.monotonic() + self.settings.rescan_interval / _NS_PER_S
-        self._attachments.update(self._discovery.scan())
+        self._plan_scan()
+        self._coverage.look()
         self._report_losses()
+
+    def _plan_scan(self) -> None:
+        self._next_scan = time.monotonic() + self.settings.rescan_interval / _NS_PER_S
 
     def _report_losses(self) -> None:
         """Log every counter of losses that has risen since the last time."""
@@ -165,14 +182,14 @@ class Daemon:
         )
 
     def _announce(self) -> None:
-        files = self._attachments.paths
+        files = self._coverage.paths
         log.info(
             "compassd ready: attached to %s; %d rules; destinations: %s",
             ", ".join(map(str, files)) if files else "no compass.so yet",
             len(self.rules.rules),
             ", ".join(self.settings.destinations),
         )
-        if not files and not self._attachments.refused:
+        if not files and not self._coverage.refused:
             log.warning(
                 "no compass.so found: install the extension for PHP-FPM; looking again every %g s",
                 self.settings.rescan_interval / _NS_PER_S,
@@ -194,11 +211,14 @@ class Daemon:
         self._manager.ready(self._summary())
 
     def _stop(self) -> None:
-        self._manager.stopping("draining")
-        self._attachments.close()
+        drain_s = self.settings.drain_timeout / _NS_PER_S
+        if self._coverage.needs_another:
+            drain_s = min(drain_s, _HANDOVER_S)
+        self._manager.stopping("draining", drain_s + _CLOSE_S)
+        self._coverage.close()
         # What the kernel had sent before the probes were detached.
         self._read(0)
-        left = self.delivery.drain(self.settings.drain_timeout / _NS_PER_S)
+        left = self.delivery.drain(drain_s)
         for name, stats in self.delivery.stats().items():
             log.info(
                 "destination %s: %d sent, %d failed, %d dropped from a full queue, %d not sent in time",

@@ -35,6 +35,10 @@ class KernelError(CompassError):
     """The eBPF side cannot be loaded or attached."""
 
 
+class PrivilegeError(CompassError):
+    """Capabilities cannot be given up."""
+
+
 class RecordError(CompassError):
     """A record from the kernel that does not have the shape of the ABI."""
 

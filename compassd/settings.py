@@ -4,7 +4,8 @@ They come from, the strongest first:
 
 1. environment variables COMPASSD_…, nested with two underscores: COMPASSD_DESTINATIONS__OPS__URL;
 2. systemd credentials, files in $CREDENTIALS_DIRECTORY named like the variable without its prefix, in lower
-   case: destinations__ops__url. Other files there are not read;
+   case: destinations__ops__url. Other files there are not read. Without that variable, and with the default
+   file, they are those of the service, if it runs and we may read them;
 3. a TOML file, by default /etc/compassd/compassd.toml, which may be missing.
 
 Sources are merged key by key: a destination's url may come from a credential and its type from the file.
@@ -29,6 +30,7 @@ from compassd.settings_sources import (
     EnvironmentSource,
     credential_names,
     environment_names,
+    with_service_credentials,
 )
 from compassd.units import DurationNs, parse_duration_or_zero
 from compassd.waits.kinds import TextPolicy
@@ -145,24 +147,54 @@ class Settings(BaseSettings):
         return EnvironmentSource(settings_cls), CredentialsSource(settings_cls), init_settings
 
 
-def load_settings(config: Path | None = None) -> Settings:
+class SettingsWithoutSecrets(Settings):
+    """The settings for who may not see the credentials: destinations have their names only."""
+
+    destinations: Annotated[dict[Name, Any], AfterValidator(_or_journal)] = Field(
+        default_factory=dict, validate_default=True
+    )
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - as above
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return EnvironmentSource(settings_cls), init_settings
+
+
+def load_settings(config: Path | None = None, *, secrets: bool = True) -> Settings:
     """Return the settings from the environment, systemd credentials and a TOML file.
 
     Args:
         config: The file, which must exist; None for the default one, which may be missing.
+        secrets: Whether destinations are wanted with what they need; else they are SettingsWithoutSecrets.
 
     Raises:
         ConfigurationError: Something is unreadable, unknown or wrong. The message has one line per problem,
             each naming where it comes from, and never a value.
     """
+    # The default file is the service's, so its credentials belong to it.
+    with with_service_credentials(wanted=config is None):
+        return _load(config, Settings if secrets else SettingsWithoutSecrets)
+
+
+def _load(config: Path | None, model: type[Settings]) -> Settings:
     path = DEFAULT_CONFIG if config is None else config
     document = _read(path, required=config is not None)
-    origins = Origins(path.name, environment_names(), credential_names())
-    problems = origins.unknown_variables(Settings)
     try:
-        settings = Settings(**document)
+        credentials = credential_names() if model is Settings else frozenset()
+    except SettingsError as error:
+        raise ConfigurationError(str(error)) from error
+    origins = Origins(path.name, environment_names(), credentials)
+    problems = origins.unknown_variables(model)
+    try:
+        settings = model(**document)
     except ValidationError as error:
-        problems += explain(error, Settings, origins)
+        problems += explain(error, model, origins)
     except SettingsError as error:
         problems.append(str(error))
     else:

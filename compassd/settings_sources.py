@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,11 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 
 PREFIX = "COMPASSD_"
 DELIMITER = "__"
+
+# Where systemd keeps those of the service while it runs, for root's eyes and the service's.
+SERVICE_CREDENTIALS = Path("/run/credentials/compassd.service")
+
+_of_the_service = ContextVar("_of_the_service", default=False)
 
 
 class EnvironmentSource(EnvSettingsSource):
@@ -53,8 +60,20 @@ def credential_names() -> frozenset[str]:
     return frozenset(_credentials())
 
 
+@contextmanager
+def with_service_credentials(*, wanted: bool) -> Iterator[None]:
+    """Let who has no credentials, as root with a command typed by hand, take those of the running service."""
+    token = _of_the_service.set(wanted and os.access(SERVICE_CREDENTIALS, os.R_OK | os.X_OK))
+    try:
+        yield
+    finally:
+        _of_the_service.reset(token)
+
+
 def _credentials() -> dict[str, Path]:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not directory and _of_the_service.get():
+        directory = str(SERVICE_CREDENTIALS)
     if not directory:
         return {}
     try:

@@ -25,9 +25,9 @@ class ServiceManager:
         """Say that the configuration is being read again; ready() ends it."""
         daemon.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
-    def stopping(self, status: str) -> None:
-        """Say that the service is about to end."""
-        daemon.notify(f"STOPPING=1\nSTATUS={status}")
+    def stopping(self, status: str, within_s: float) -> None:
+        """Say that the service is about to end, and in which time, whatever the unit says."""
+        daemon.notify(f"STOPPING=1\nSTATUS={status}\nEXTEND_TIMEOUT_USEC={round(within_s * _US_PER_S)}")
 
     def status(self, text: str) -> None:
         """Set the line that `systemctl status` shows."""

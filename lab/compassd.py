@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _START_S = 30.0
 _STOP_S = 30.0
+_END_S = 30.0
 
 # Tells everything on standard output, which is a file here.
 STDOUT_ONLY = """
@@ -37,6 +38,7 @@ class Compassd:
         settings: The settings except the paths, as TOML.
         running: Whether it tells of requests that still run. Without that, every breach is told exactly once.
         environment: More environment variables.
+        options: More of the command line.
         wrapper: A command that runs the one given after it, for example to enter a namespace.
     """
 
@@ -49,6 +51,7 @@ class Compassd:
         settings: str = STDOUT_ONLY,
         running: bool = False,
         environment: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
         wrapper: Sequence[str] = (),
     ) -> None:
         self.directory = directory
@@ -64,6 +67,7 @@ class Compassd:
         )
         self.config.write_text(own + settings)
         self._environment = dict(environment or {})
+        self._options = tuple(options)
         self._wrapper = tuple(wrapper)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -105,7 +109,7 @@ class Compassd:
         command = [*self._wrapper, sys.executable, "-m", "compassd", "run"]
         with self.log.open("ab") as log, self.output.open("ab") as output:
             self._process = processes.start(
-                [*command, "--config", self.config, "--rules", self.rules],
+                [*command, "--config", self.config, "--rules", self.rules, *self._options],
                 output=output,
                 errors=log,
                 # Not by its directory: a wrapper may enter a namespace at its root.
@@ -123,6 +127,17 @@ class Compassd:
         if self._process is None:
             raise LabError("this compassd is not running")
         status = processes.stop(self._process, timeout=_STOP_S)
+        self._process = None
+        return status
+
+    def wait(self) -> int:
+        """Wait until it has ended by itself and return its exit status."""
+        if self._process is None:
+            raise LabError("this compassd is not running")
+        try:
+            status = self._process.wait(_END_S)
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"compassd does not end:\n{processes.tail(self.log)}") from error
         self._process = None
         return status
 

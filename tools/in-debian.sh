@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # Run a command in a copy of this checkout on another Debian release, under this machine's kernel.
-# usage: tools/in-debian.sh RELEASE COMMAND...
+# usage: tools/in-debian.sh [--throw-away] RELEASE COMMAND...
 #
-# The release lives in build/debian-RELEASE (COMPASS_DEBIAN_TREE overrides) and is reused. It is mounted and entered
+# The release lives in build/debian-RELEASE (COMPASS_DEBIAN_TREE overrides) and is reused; what the command changes in
+# it is kept, or with --throw-away forgotten. It is mounted and entered
 # in a mount namespace of its own: whatever ends this script, no mount is left, and removing the tree later can
 # never reach through one. Process ids stay the machine's, as eBPF reports those.
 set -euo pipefail
 
 checkout=$(cd "$(dirname "$0")/.." && pwd)
+throw_away=
+if [[ $1 == --throw-away ]]; then
+	throw_away=yes
+	shift
+fi
 release=$1
 shift
 tree=${COMPASS_DEBIAN_TREE:-$checkout/build/debian-$release}
@@ -53,10 +59,20 @@ copy_checkout
 # shellcheck disable=SC2016 # expanded by the inner shell
 exec unshare --mount --propagation private bash -euc '
 	tree=$1
-	shift
+	throw_away=$2
+	shift 2
 	# pivot_root and not chroot: who enters a namespace made in here (lab/journald.py) lands at its root, which has
 	# to be the tree. For that the tree must be a mount.
-	mount --bind "$tree" "$tree"
+	if [[ $throw_away ]]; then
+		changes=$(mktemp -d)
+		mount -t tmpfs tmpfs "$changes"
+		mkdir "$changes/upper" "$changes/work"
+		mount -t overlay -o "lowerdir=$tree,upperdir=$changes/upper,workdir=$changes/work" overlay "$tree"
+		umount --lazy "$changes"
+		rmdir "$changes"
+	else
+		mount --bind "$tree" "$tree"
+	fi
 	mount --rbind /proc "$tree/proc"
 	mount --rbind /sys "$tree/sys"
 	mount --rbind /dev "$tree/dev"
@@ -67,4 +83,4 @@ exec unshare --mount --propagation private bash -euc '
 	pivot_root . mnt
 	umount --lazy /mnt
 	exec env --chdir=/src HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
-' in-debian "$tree" "$@"
+' in-debian "$tree" "$throw_away" "$@"

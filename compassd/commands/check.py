@@ -24,12 +24,14 @@ class CheckOptions:
         rules: The rules, None for the place that the settings name.
         json: Whether to write one JSON document instead of text.
         strict: Whether a warning is as bad as an error.
+        secrets: Whether the destinations' secrets are to be there; else only their names are looked at.
     """
 
     config: Path | None
     rules: Path | None
     json: bool
     strict: bool
+    secrets: bool = True
 
 
 def check(options: CheckOptions, out: TextIO, err: TextIO) -> int:
@@ -58,7 +60,7 @@ def _report(options: CheckOptions) -> Report:
     """
     if options.config is None and options.rules is not None and not DEFAULT_CONFIG.exists():
         return check_rules(options.rules, now_ns=time.time_ns(), strict=options.strict)
-    settings = load_settings(options.config)
+    settings = load_settings(options.config, secrets=options.secrets)
     return check_rules(
         options.rules or settings.rules,
         settings.destinations,

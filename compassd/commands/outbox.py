@@ -92,7 +92,7 @@ def state_directory(config: Path | None, state: Path | None) -> Path:
     if state is not None:
         return state
     try:
-        return load_settings(config).state_directory
+        return load_settings(config, secrets=False).state_directory
     except ConfigurationError as error:
         # A service's credentials, for example, are not there in a shell.
         raise ConfigurationError(

@@ -18,6 +18,7 @@ from compassd.dry_run import DryRun
 from compassd.errors import ConfigurationError
 from compassd.kernel.start import load_program
 from compassd.post_office import PostOffice
+from compassd.privileges import Privileged, privileged
 from compassd.rules.load import load_file
 from compassd.rules.match import RuleSet
 from compassd.settings import Settings, load_settings
@@ -25,6 +26,9 @@ from compassd.signals import Signals
 from compassd.thread_death import watch_threads
 
 log = logging.getLogger(__name__)
+
+# What run ends with if it is pointless to start it again: EX_CONFIG of sysexits.h. The unit names it.
+EXIT_CONFIGURATION = 78
 
 
 class DryRunFormat(StrEnum):
@@ -34,17 +38,44 @@ class DryRunFormat(StrEnum):
     JSON = "json"
 
 
-def run(config: Path | None, rules: Path | None, dry_run: DryRunFormat | None = None) -> int:
+def run(
+    config: Path | None,
+    rules: Path | None,
+    dry_run: DryRunFormat | None = None,
+    *,
+    drop_privileges: bool = False,
+) -> int:
     """Load everything, watch until SIGTERM or SIGINT, and return the exit status.
 
     Args:
         config: The settings, None for the default place.
         rules: The rules, None for the place that the settings name.
         dry_run: How to print what would be told instead of telling it; None to tell it.
+        drop_privileges: Whether to give up every capability after attaching. Then attaching to what is new
+            is left to the next process: this one ends with EXIT_AGAIN.
 
     Raises:
         CompassError: It cannot start.
     """
+    # First of all, before the log has a thread.
+    with privileged(drop=drop_privileges) as call:
+        try:
+            daemon = _start(config, rules, dry_run, call, attaches_once=drop_privileges)
+        except ConfigurationError as error:
+            error.exit_status = EXIT_CONFIGURATION
+            raise
+    return daemon.run()
+
+
+def _start(
+    config: Path | None,
+    rules: Path | None,
+    dry_run: DryRunFormat | None,
+    call: Privileged,
+    *,
+    attaches_once: bool,
+) -> Daemon:
+    """Return the daemon, attached."""
     settings = load_settings(config)
     logs.configure(settings.log_level)
     signals = Signals()
@@ -53,7 +84,7 @@ def run(config: Path | None, rules: Path | None, dry_run: DryRunFormat | None = 
     load = partial(_load, rules or settings.rules, settings)
     loaded = load()  # before the kernel is touched: a typo should cost nothing
     delivery = _delivery(settings) if dry_run is None else _dry_run(settings, signals, dry_run)
-    program = load_program(settings)
+    program = call(partial(load_program, settings))
     daemon = Daemon(
         settings=settings,
         rules=loaded,
@@ -61,9 +92,10 @@ def run(config: Path | None, rules: Path | None, dry_run: DryRunFormat | None = 
         program=program,
         delivery=delivery,
         signals=signals,
+        attaches_once=attaches_once,
     )
-    daemon.run()
-    return 1 if signals.failed else 0
+    call(daemon.attach)
+    return daemon
 
 
 def _delivery(settings: Settings) -> Teller:

@@ -43,7 +43,7 @@ def _capture(options: argparse.Namespace) -> int:
     from compassd.settings import load_settings  # noqa: PLC0415
 
     wanted = CaptureOptions(options.output, options.uri, options.count, options.duration)
-    return capture(load_settings(options.config), wanted)
+    return capture(load_settings(options.config, secrets=False), wanted)
 
 
 def _add_suggest(parser: argparse.ArgumentParser) -> None:

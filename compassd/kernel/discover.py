@@ -97,11 +97,24 @@ def is_fpm(proc: Path, pid: int) -> bool:
 def parent(proc: Path, pid: int) -> int:
     """Return the parent of process pid, 0 if it is gone."""
     try:
-        stat = (proc / str(pid) / "stat").read_bytes()
+        return int(_stat(proc, pid)[1])
     except OSError:
         return 0
+
+
+def start_time(proc: Path, pid: int) -> int:
+    """Return when process pid was started, in the kernel's ticks since boot.
+
+    Raises:
+        OSError: It is gone.
+    """
+    return int(_stat(proc, pid)[19])
+
+
+def _stat(proc: Path, pid: int) -> list[bytes]:
+    """Return the fields of /proc/PID/stat from the third on, the state."""
     # The name in parentheses may hold anything, also parentheses and spaces.
-    return int(stat.rpartition(b")")[2].split()[1])
+    return (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
 
 
 def mapped_extensions(proc: Path, pid: int) -> Iterable[Path]:

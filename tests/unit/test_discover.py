@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from compassd.kernel.discover import Discovery, mapped_extensions
-
-
-class Proc:
-    """A directory that looks like /proc."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.mkdir()
-        (path / "self").mkdir()
-        (path / "version").write_text("Linux")
-
-    def add(self, pid: int, name: str, *, parent: int = 1, maps: str = "") -> None:
-        process = self.path / str(pid)
-        (process / "map_files").mkdir(parents=True, exist_ok=True)
-        (process / "comm").write_text(f"{name}\n")
-        (process / "stat").write_text(f"{pid} ({name}) S {parent} 0 0")
-        (process / "maps").write_text(maps)
-        if not (process / "root").exists():
-            (process / "root").symlink_to("/")
-
-    def end(self, pid: int) -> None:
-        shutil.rmtree(self.path / str(pid))
+from tests.unit.procfs import Proc, map_line
 
 
 @pytest.fixture
@@ -41,13 +19,6 @@ def _extension(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"ELF")
     return path
-
-
-def _line(path: Path | str, start: str = "7f00-7f10", *, file: Path | None = None) -> str:
-    """Return a line of maps about a file, which may go by another name where it is looked at."""
-    file = file or Path(path)
-    inode = file.stat().st_ino if file.exists() else 12345
-    return f"{start} r-xp 00001000 fe:00 {inode} {path}\n"
 
 
 def _discovery(proc: Proc, *extra: Path, directories: tuple[str, ...] = ()) -> Discovery:
@@ -74,12 +45,12 @@ def test_files_in_phps_directories_are_found(proc: Proc, tmp_path: Path) -> None
 
 def test_files_mapped_by_masters_are_found(proc: Proc, tmp_path: Path) -> None:
     mapped = _extension(tmp_path / "elsewhere" / "compass.so")
-    proc.add(100, "php-fpm8.2", maps=_line("/lib/libc.so.6") + _line(mapped))
+    proc.add(100, "php-fpm8.2", maps=map_line("/lib/libc.so.6") + map_line(mapped))
     assert _paths(_discovery(proc)) == {mapped}
 
 
 def test_what_other_programs_map_is_not_found(proc: Proc, tmp_path: Path) -> None:
-    proc.add(100, "compass-gps", maps=_line(_extension(tmp_path / "compass.so")))
+    proc.add(100, "compass-gps", maps=map_line(_extension(tmp_path / "compass.so")))
     assert _paths(_discovery(proc)) == set()
 
 
@@ -87,7 +58,7 @@ def test_one_file_under_two_names_is_found_once(proc: Proc, tmp_path: Path) -> N
     path = _extension(tmp_path / "compass.so")
     link = tmp_path / "link.so"
     link.hardlink_to(path)
-    proc.add(100, "php-fpm8.2", maps=_line(path))
+    proc.add(100, "php-fpm8.2", maps=map_line(path))
     assert len(_discovery(proc, path, link).scan()) == 1
 
 
@@ -101,7 +72,7 @@ def test_an_upgraded_file_is_another(proc: Proc, tmp_path: Path) -> None:
 
 
 def test_a_file_that_lost_its_name_is_reached_through_map_files(proc: Proc, tmp_path: Path) -> None:
-    proc.add(100, "php-fpm8.2", maps=_line("/x/compass.so (deleted)", "7f00-7f10"))
+    proc.add(100, "php-fpm8.2", maps=map_line("/x/compass.so (deleted)", "7f00-7f10"))
     kept = _extension(tmp_path / "kept")
     (proc.path / "100" / "map_files" / "7f00-7f10").symlink_to(kept)
     assert _paths(_discovery(proc)) == {kept}
@@ -109,7 +80,7 @@ def test_a_file_that_lost_its_name_is_reached_through_map_files(proc: Proc, tmp_
 
 def test_a_chroot_whose_names_begin_outside_is_reached_through_map_files(proc: Proc, tmp_path: Path) -> None:
     inside = _extension(tmp_path / "jail" / "compass.so")
-    proc.add(100, "php-fpm8.2", maps=_line(inside))
+    proc.add(100, "php-fpm8.2", maps=map_line(inside))
     (proc.path / "100" / "root").unlink()
     (proc.path / "100" / "root").symlink_to(tmp_path / "jail")
     (proc.path / "100" / "map_files" / "7f00-7f10").symlink_to(inside)
@@ -118,7 +89,7 @@ def test_a_chroot_whose_names_begin_outside_is_reached_through_map_files(proc: P
 
 def test_a_replaced_file_is_not_taken_for_the_one_that_has_its_name_now(proc: Proc, tmp_path: Path) -> None:
     path = _extension(tmp_path / "compass.so")
-    maps = _line(path)
+    maps = map_line(path)
     kept = path.rename(tmp_path / "kept")
     _extension(path)
     proc.add(100, "php-fpm8.2", maps=maps)
@@ -137,7 +108,7 @@ def test_a_file_that_was_overwritten_is_another(proc: Proc, tmp_path: Path) -> N
 
 def test_a_container_is_reached_through_its_root(proc: Proc, tmp_path: Path) -> None:
     inside = _extension(tmp_path / "container" / "usr" / "compass.so")
-    proc.add(100, "php-fpm", maps=_line("/usr/compass.so", file=inside))
+    proc.add(100, "php-fpm", maps=map_line("/usr/compass.so", file=inside))
     (proc.path / "100" / "root").unlink()
     (proc.path / "100" / "root").symlink_to(tmp_path / "container")
     assert _paths(_discovery(proc)) == {inside}

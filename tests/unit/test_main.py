@@ -12,6 +12,7 @@ import pytest
 
 from compassd import __version__
 from compassd.__main__ import main
+from compassd.commands.run import EXIT_CONFIGURATION
 from compassd.errors import CompassError
 
 GOOD = '[[rule]]\nname = "slow"\nbudget = { duration = "1s" }\ndestinations = ["ops"]\n'
@@ -57,6 +58,33 @@ def test_check_knows_the_destinations_of_the_settings(
     config.write_text('[destinations.opps]\ntype = "stdout"\n')
     assert main(["check", "--rules", str(rules), "--config", str(config)]) == 1
     assert 'did you mean "opps"' in capsys.readouterr().err
+
+
+def test_check_without_secrets_knows_destinations_by_their_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before a reload: systemd shows credentials to the main process alone, and says where they are."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "inaccessible"))
+    rules, config = tmp_path / "rules.toml", tmp_path / "compassd.toml"
+    rules.write_text(GOOD)
+    arguments = ["check", "--rules", str(rules), "--config", str(config), "--without-secrets"]
+    for name, status in (("ops", 0), ("opps", 1)):
+        config.write_text(f'[destinations.{name}]\ntype = "webhook"\n')
+        assert main(arguments) == status
+    assert 'did you mean "opps"' in capsys.readouterr().err
+    assert main(arguments[:-1]) == 1
+    assert "inaccessible" in capsys.readouterr().err
+
+
+def test_check_without_secrets_still_checks_the_other_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules, config = tmp_path / "rules.toml", tmp_path / "compassd.toml"
+    rules.write_text(GOOD)
+    config.write_text("sample_rate = 0\n[destinations.ops]\n")
+    assert main(["check", "--rules", str(rules), "--config", str(config), "--without-secrets"]) == 1
+    (problem,) = capsys.readouterr().err.splitlines()
+    assert problem.startswith("compassd: compassd.toml: sample_rate:")
 
 
 def test_check_knows_whether_the_settings_measure_functions(
@@ -121,6 +149,14 @@ def test_an_error_is_printed_with_its_hint(
 def test_settings_that_do_not_exist_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = tmp_path / "missing.toml"
     assert main(["check", "--config", str(missing)]) == 1
+    assert str(missing) in capsys.readouterr().err
+
+
+def test_a_daemon_that_cannot_start_as_configured_says_that_trying_again_is_pointless(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "missing.toml"
+    assert main(["run", "--config", str(missing)]) == EXIT_CONFIGURATION == 78
     assert str(missing) in capsys.readouterr().err
 
 

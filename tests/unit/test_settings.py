@@ -469,3 +469,21 @@ def test_half_an_access_to_slack_is_refused(tmp_path: Path, fields: str, problem
 
 def test_the_key_is_what_the_secret_encodes() -> None:
     assert webhook_key(KEY) == b"k" * 24
+
+
+def test_the_default_file_goes_with_the_credentials_of_the_running_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credentials, config = tmp_path / "credentials", tmp_path / "compassd.toml"
+    credentials.mkdir()
+    (credentials / "destinations__ops__url").write_text("https://example.com/hook\n")
+    config.write_text('[destinations.ops]\ntype = "webhook"\n')
+    monkeypatch.setattr("compassd.settings_sources.SERVICE_CREDENTIALS", credentials)
+    monkeypatch.setattr("compassd.settings.DEFAULT_CONFIG", config)
+    assert list(load_settings().destinations) == ["ops"]
+    with pytest.raises(ConfigurationError, match="url: missing"):
+        load_settings(config)
+    # Our own come first.
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="url: missing"):
+        load_settings()

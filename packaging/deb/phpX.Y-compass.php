@@ -1,0 +1,2 @@
+mod build/php/modules/compass.so
+mod packaging/deb/compass.ini

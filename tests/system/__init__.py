@@ -1,0 +1,1 @@
+"""Tests on booted machines with systemd: make system-test."""
