@@ -131,6 +131,8 @@ def test_hostile_requests_get_through(tell: str, receiver: Receiver, tmp_path: P
                 tags={"tag": attack},
             )
             office.accept(redact(made, query_strings=True))
+        # Who drains gives up at a failure.
+        receiver.wait_for(2)
         office.drain(time.monotonic() + 30.0)
         assert office.counters() == ClerkCounters(accepted=len(ATTACKS))
         assert office.stats()["hook"].dead == 0
