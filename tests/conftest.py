@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lab.build import ROOT, build_extension
 from lab.php_fpm import PhpFpm, default_version
@@ -17,6 +18,10 @@ PhpFpmFactory = Callable[..., PhpFpm]
 
 _FORBID_SKIP = "COMPASS_FORBID_SKIP"
 _SKIP_EBPF = "COMPASS_SKIP_EBPF"
+
+# How long an example takes says something about the machine, not about what is tested.
+settings.register_profile("compass", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("compass")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

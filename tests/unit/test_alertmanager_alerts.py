@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from compassd.breach import Severity
 from compassd.destinations.alertmanager_alerts import Alert, Firing, digest_alert, incident_alerts
@@ -41,7 +41,6 @@ def told(notice: IncidentNotice, before: Firing | None = None) -> tuple[list[Ale
     return incident_alerts(notice, notice.server, before, NOW, COOLDOWN)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(notices())
 def test_every_alert_can_be_taken(notice: Notice) -> None:
     alerts: list[Alert] = []

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from jsonschema import Draft202012Validator, ValidationError
 
 from compassd.breach import Severity
@@ -76,7 +76,6 @@ def test_a_schema_is_valid_and_says_everything(kind: str) -> None:
     assert undescribed(SCHEMAS[kind]) == []
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(messages())
 def test_every_message_follows_its_schema(message: Message) -> None:
     assert problems(message) == []
@@ -181,7 +180,6 @@ def test_a_breach_is_its_own_document() -> None:
     assert sent(BreachNotice(breach=make_breach())) == document(make_breach())
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(messages())
 def test_every_summary_is_one_bounded_line(message: Message) -> None:
     line = message_document(message)["summary"]

@@ -153,7 +153,7 @@ def _run(steps: list[Step], settings: IncidentSettings) -> Run:
     return run
 
 
-@configure(max_examples=300, deadline=None)
+@configure(max_examples=300)
 @given(STEPS, SETTINGS)
 def test_every_breach_is_told_once_to_each_destination_or_suppressed(
     steps: list[Step], settings: IncidentSettings
@@ -173,7 +173,7 @@ def test_every_breach_is_told_once_to_each_destination_or_suppressed(
     assert (run.desk.book._incidents, run.desk.book._running, run.desk.book._nodes) == ({}, {}, 0)
 
 
-@configure(max_examples=300, deadline=None)
+@configure(max_examples=300)
 @given(STEPS, SETTINGS)
 def test_no_interval_has_too_many_messages_and_none_follows_a_digest_in_it(
     steps: list[Step], settings: IncidentSettings
@@ -191,7 +191,7 @@ def test_no_interval_has_too_many_messages_and_none_follows_a_digest_in_it(
             assert beyond - first >= settings.interval
 
 
-@configure(max_examples=300, deadline=None)
+@configure(max_examples=300)
 @given(STEPS, SETTINGS)
 def test_each_incident_is_told_from_its_beginning_to_its_end(
     steps: list[Step], settings: IncidentSettings
@@ -211,14 +211,14 @@ def test_each_incident_is_told_from_its_beginning_to_its_end(
         assert severities == sorted(severities, key=ranks.index)
 
 
-@configure(max_examples=200, deadline=None)
+@configure(max_examples=200)
 @given(STEPS, SETTINGS)
 def test_no_two_messages_have_the_same_id(steps: list[Step], settings: IncidentSettings) -> None:
     messages = _run(steps, settings).desk.messages
     assert len({message.id for message in messages}) == len(messages)
 
 
-@configure(max_examples=150, deadline=None)
+@configure(max_examples=150)
 @given(st.lists(_steps(), max_size=20), SETTINGS)
 def test_who_asks_only_when_told_to_misses_nothing(steps: list[Step], settings: IncidentSettings) -> None:
     seldom = Run(Desk(settings), restarts=False)
@@ -229,7 +229,7 @@ def test_who_asks_only_when_told_to_misses_nothing(steps: list[Step], settings: 
     assert (seldom.suppressed, seldom.taken) == (often.suppressed, often.taken)
 
 
-@configure(max_examples=150, deadline=None)
+@configure(max_examples=150)
 @given(STEPS, SETTINGS)
 def test_who_sleeps_until_something_is_due_comes_to_rest(
     steps: list[Step], settings: IncidentSettings

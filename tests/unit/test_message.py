@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from jsonschema import Draft202012Validator
 
 from compassd.breach import Breach, Excess, Metric, State
@@ -32,14 +32,12 @@ def test_the_schema_is_valid_and_says_everything() -> None:
     assert undescribed(SCHEMA) == []
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(breaches())
 def test_every_document_follows_the_schema(breach: Breach) -> None:
     errors = list(Draft202012Validator(SCHEMA).iter_errors(json.loads(json.dumps(document(breach)))))
     assert errors == []
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(breaches())
 def test_every_summary_is_one_bounded_line(breach: Breach) -> None:
     line = summary(breach)

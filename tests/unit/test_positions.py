@@ -123,13 +123,13 @@ def documents(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(documents())
 def test_the_key_paths_are_those_of_tomllib(text: str) -> None:
     assert set(scan(text)) == paths_of(tomllib.loads(text))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(documents())
 def test_every_key_place_holds_that_key(text: str) -> None:
     for path, position in scan(text).items():
@@ -139,7 +139,7 @@ def test_every_key_place_holds_that_key(text: str) -> None:
             assert list(tomllib.loads(written[0] + " = 1")) == [path[-1]]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(documents())
 def test_every_value_place_holds_that_value(text: str) -> None:
     # Each number of the document is made a different one first, so that no other place would do.

@@ -35,7 +35,7 @@ GLOBS = st.lists(SYMBOLS, min_size=1, max_size=9).map("".join).filter(lambda glo
 TEXTS = st.text("ab/", max_size=14)
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=2_000)
 @given(GLOBS, TEXTS)
 @example("**a*b", "a/ab")
 @example("/**/a*/b**", "/a/ab/b")

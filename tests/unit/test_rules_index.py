@@ -89,7 +89,7 @@ def _asked_each(found: tuple[Rule, ...], request: Request) -> list[str]:
     return [rule.name for rule in about if rule.name not in overridden]
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(rules(), REQUESTS)
 def test_the_index_leaves_out_no_rule_that_is_about_the_request(
     found: tuple[Rule, ...], request: Request
@@ -98,7 +98,7 @@ def test_the_index_leaves_out_no_rule_that_is_about_the_request(
     assert [each.rule.name for each in broken] == _asked_each(found, request)
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(GLOBS, PATHS)
 @example("/shop/**", "/shop")
 @example("/shop/**/**", "/shop")

@@ -117,7 +117,7 @@ PIECES = (
 )
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join), st.text("/abA.(#", max_size=6))
 def test_whatever_matches_begins_with_the_prefix(text: str, rest: str) -> None:
     try:

@@ -149,7 +149,7 @@ RULES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(RULES, max_size=5), st.sampled_from(State))
 def test_the_rules_that_say_broken_are_those_that_are(written: list[dict[str, object]], state: State) -> None:
     rules = RuleSet(tuple(rule(f"r{number}", **fields) for number, fields in enumerate(written)))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from compassd.breach import Excess, Metric, State
 from compassd.calltree import CallTree, Frame, Node
@@ -29,13 +29,11 @@ def check(message: Message) -> None:
         assert objections(reminder_payload(message.notice, message.created_at)) == []
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(messages())
 def test_no_request_can_break_or_act_in_a_message(message: Message) -> None:
     check(message)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(messages(texts))
 def test_nor_can_one_that_was_not_cleaned(message: Message) -> None:
     check(message)

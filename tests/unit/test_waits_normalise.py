@@ -58,7 +58,7 @@ def test_what_is_longer_than_the_bound_is_cut() -> None:
 @given(
     raw_bytes | st.binary(max_size=100), st.sampled_from(TextKind), st.sampled_from(TextPolicy), st.booleans()
 )
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_whatever_was_sent_is_one_bounded_line(
     raw: bytes,
     kind: TextKind,

@@ -194,14 +194,14 @@ def _assert_no_secret(shown: str) -> None:
 
 
 @given(NESTED | DATA)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_no_secret_of_a_url_is_shown(url: str) -> None:
     _assert_no_secret(mask_resource(url, cut=False))
     _assert_no_secret(mask_host(url, cut=False))
 
 
 @given(NESTED | DATA, st.data())
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_no_part_of_a_secret_is_shown_of_a_url_that_is_cut(url: str, data: st.DataObject) -> None:
     beginning = url[: data.draw(st.integers(0, len(url)))]
     _assert_no_secret(mask_resource(beginning, cut=True))

@@ -193,7 +193,7 @@ def _assert_safe(shown: str) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_secret_is_shown(dialect: str, data: st.DataObject) -> None:
     statement = data.draw(_statements(DIALECTS[dialect]))
     _assert_safe(wait_text(TextKind.SQL, statement, cut=False, policy=TextPolicy.MASKED))
@@ -201,7 +201,7 @@ def test_no_secret_is_shown(dialect: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_part_of_a_secret_is_shown_of_a_text_that_is_cut(dialect: str, data: st.DataObject) -> None:
     statement = data.draw(_statements(DIALECTS[dialect]))
     beginning = statement[: data.draw(st.integers(0, len(statement)))]
