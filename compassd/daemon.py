@@ -47,7 +47,7 @@ _LOSSES = {
     Counter.FOREIGN: "%d probes of another release of the extension were not understood: upgrade it",
     Counter.UNREADABLE: "%d requests could not be read from PHP's memory",
     Counter.TREES_LOST: "%d call trees were lost: they came faster than they could be read",
-    Counter.TREELESS: "%d requests had no call tree for want of memory",
+    Counter.TREELESS: "%d requests had no call tree: no memory for it, or an extension of another release",
     Counter.UNTRACKED: "%d requests found no room in the table of running requests",
 }
 

@@ -40,7 +40,7 @@ _LOSSES = {
     Counter.UNREADABLE: "%d requests could not be read from PHP's memory",
     Counter.FOREIGN: "%d probes of another release of the extension were not understood: upgrade it",
     Counter.TREES_LOST: "%d requests lack their call tree: it came faster than it could be read",
-    Counter.TREELESS: "%d requests lack their call tree for want of memory",
+    Counter.TREELESS: "%d requests lack their call tree: no memory, or an extension of another release",
 }
 
 
