@@ -27,7 +27,7 @@ _POLL_S = 2.0
 # How many messages are sent one by one after an outage; more become one digest.
 _FEW = 5
 # What is shorter is no outage: every message is still worth sending.
-_OUTAGE_NS = 60 * _NS_PER_S
+OUTAGE_NS = 60 * _NS_PER_S
 # After so many failures of one message, others may have their turn before it: the fault may be its own.
 _PATIENCE = 5
 # Later than any time at which a message is due.
@@ -75,7 +75,7 @@ class Courier:
         *,
         backoff: Backoff | None = None,
         poll_s: float = _POLL_S,
-        outage_ns: int = _OUTAGE_NS,
+        outage_ns: int = OUTAGE_NS,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._destination = destination

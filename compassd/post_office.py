@@ -9,7 +9,7 @@ from types import MappingProxyType
 from compassd.breach import Breach
 from compassd.clerk import Clerk, ClerkCounters
 from compassd.clock import Clock
-from compassd.courier import Courier, CourierStats
+from compassd.courier import OUTAGE_NS, Courier, CourierStats
 from compassd.destinations.factory import Destinations
 from compassd.incidents.book import BookCounters
 from compassd.outgoing import Backoff
@@ -27,25 +27,29 @@ class PostOffice:
         server: Name of this machine.
         destinations: Of these the remote ones; they are closed by close().
         backoff: How failed attempts are repeated.
+        outage_ns: From when on a destination that could not be reached gets a digest of what waited, ns.
         clock: The time.
 
     Raises:
         StoreError: The state directory cannot be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most with a default, for tests
         self,
         settings: Settings,
         server: str,
         destinations: Destinations,
         *,
         backoff: Backoff | None = None,
+        outage_ns: int = OUTAGE_NS,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or Clock()
         self._store = Store.open(settings.state_directory)
         self._couriers = {
-            destination.name: Courier(destination, self._store, backoff=backoff, clock=clock.now)
+            destination.name: Courier(
+                destination, self._store, backoff=backoff, outage_ns=outage_ns, clock=clock.now
+            )
             for destination in destinations.remote
         }
         for name, count in self._store.outbox.backlogs().items():

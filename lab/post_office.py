@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from compassd.clock import Clock
+from compassd.courier import OUTAGE_NS
 from compassd.destinations.factory import build_destinations
 from compassd.outgoing import Backoff
 from compassd.post_office import PostOffice
@@ -46,14 +47,24 @@ class Times:
 
 @contextmanager
 def post_office(
-    directory: Path, settings: str, *, times: Times | None = None, backoff: Backoff = FAST
+    directory: Path,
+    settings: str,
+    *,
+    times: Times | None = None,
+    backoff: Backoff = FAST,
+    outage_ns: int = OUTAGE_NS,
 ) -> Iterator[PostOffice]:
     """Yield the post office of these settings, as TOML; its state is in directory / STATE."""
     path = directory / "compassd.toml"
     path.write_text(f'state_directory = "{directory / STATE}"\n{settings}')
     loaded = load_settings(path)
     office = PostOffice(
-        loaded, "web1", build_destinations(loaded), backoff=backoff, clock=times.clock if times else None
+        loaded,
+        "web1",
+        build_destinations(loaded),
+        backoff=backoff,
+        outage_ns=outage_ns,
+        clock=times.clock if times else None,
     )
     try:
         yield office

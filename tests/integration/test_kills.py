@@ -167,7 +167,7 @@ def drain(directory: Path, servers: Servers) -> None:
     """Run a last one until all is sent, and nothing is left to be told."""
     left = "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM incident WHERE key <> 'ceilings')"
     with (
-        post_office(directory, servers.settings(KILLS)) as office,
+        post_office(directory, servers.settings(KILLS), outage_ns=0) as office,
         closing(sqlite3.connect(directory / STATE / "compassd.db")) as database,
     ):
         wait_until(
