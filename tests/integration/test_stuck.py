@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from compassd.commands.run import EXIT_CONFIGURATION
 from lab.compassd import STDOUT_ONLY
 from tests.conftest import PhpFpmFactory
 from tests.integration.conftest import RULES, CompassdFactory, work
@@ -58,7 +59,7 @@ def test_a_closed_standard_output_is_an_error_with_a_hint(tmp_path: Path, extens
     config.write_text(f'extension_paths = ["{extension}"]\n{STDOUT_ONLY}')
     command = f"exec {sys.executable} -m compassd run --config {config} --rules {rules} >&-"
     ended = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False, timeout=60)
-    assert ended.returncode == 1
+    assert ended.returncode == EXIT_CONFIGURATION
     complaint, hint = ended.stderr.splitlines()
     assert complaint == "compassd: destination out: standard output is closed"
     assert hint.startswith("  start compassd without")
