@@ -65,3 +65,8 @@ def host_name(header: str) -> str:
     """Return the host of a Host header, in lower case, without port, brackets and the root's dot."""
     host = header[1:].partition("]")[0] if header.startswith("[") else _PORT.sub("", header)
     return host.lower().removesuffix(".")
+
+
+def path_of(request: Request) -> str:
+    """Return the path that globs are asked about: without a query string and without a fragment."""
+    return request.path.partition("#")[0]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from compassd.redact import MASK, mask_tokens
-from compassd.request import Request, host_name
+from compassd.request import Request, host_name, path_of
 from compassd.rules.glob import compile_glob
 from compassd.rules.model import Route
 from compassd.text import shorten
@@ -118,11 +118,6 @@ class RouteNamer:
             return OTHER
         known.add(route)
         return route
-
-
-def path_of(request: Request) -> str:
-    """Return the path that globs are asked about: without a query string and without a fragment."""
-    return request.path.partition("#")[0]
 
 
 def route_of(path: str, *, cut: bool = False) -> str:

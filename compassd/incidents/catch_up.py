@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import ceil
 
 from compassd.breach import Breach, Severity, State
 from compassd.incidents.exemplars import worst_ratio
-from compassd.incidents.key import incident_key
+from compassd.incidents.key import incident_key, key_id
 from compassd.notice import (
     MAX_DIGEST_LINES,
     BreachNotice,
@@ -85,10 +84,9 @@ class _Group:
             max_ns=times[-1],
             worst_ratio=self.worst_ratio,
         )
-        text = f"{key.rule}\0{key.host}\0{key.pool}\0{key.route}\0{key.function}"
         return DigestLine(
             happening=Happening.UPDATED,
-            incident_id=hashlib.sha256(text.encode()).hexdigest()[:32],
+            incident_id=key_id(key),
             key=key,
             severity=self.severity,
             figures=figures,

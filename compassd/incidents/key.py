@@ -63,8 +63,12 @@ def incident_id(server: str, key: IncidentKey, opened_at: int, breach_id: str) -
         opened_at: When it began, Unix time in ns.
         breach_id: Of its first breach.
     """
-    place = (key.rule, key.host, key.pool, key.route, key.function)
-    return _digest((server, *place, str(opened_at), breach_id))
+    return _digest((server, *_parts(key), str(opened_at), breach_id))
+
+
+def key_id(key: IncidentKey) -> str:
+    """Return the identifier of what has this key, whenever it was: 32 hexadecimal digits."""
+    return _digest(_parts(key))
 
 
 def message_id(incident: str, destination: str, number: int) -> str:
@@ -78,6 +82,10 @@ def message_id(incident: str, destination: str, number: int) -> str:
 def digest_id(messages: Iterable[str]) -> str:
     """Return the identifier of the digest that stands for these messages: 32 hexadecimal digits."""
     return _digest(("digest", *messages))
+
+
+def _parts(key: IncidentKey) -> tuple[str, ...]:
+    return (key.rule, key.host, key.pool, key.route, key.function)
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compassd.breach import State
-from compassd.request import Request, host_name
-
-_PATH_END = re.compile(r"[?#]")
+from compassd.request import Request, host_name, path_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ class Subject:
 def subject_of(request: Request, state: State) -> Subject:
     """Return what rules look at."""
     return Subject(
-        path=_PATH_END.split(request.uri, maxsplit=1)[0],
+        path=path_of(request),
         method=request.method.upper(),
         host=host_name(request.host),
         status=request.status,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from compassd.breach import State
 from compassd.capture import CapturedRequest
-from compassd.routes import OTHER, RouteNamer, path_of, route_of
+from compassd.request import path_of
+from compassd.routes import OTHER, RouteNamer, route_of
 from compassd.rules.glob import compile_glob
 from compassd.trial.route_glob import narrowness, path_glob, text_glob
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compassd.redact import mask_tokens
-from compassd.routes import MAX_HOST, MAX_ROUTE, OTHER, Place, RouteNamer, path_of, route_of
+from compassd.request import path_of
+from compassd.routes import MAX_HOST, MAX_ROUTE, OTHER, Place, RouteNamer, route_of
 from compassd.rules.model import Route
 from lab.breaches import make_request
 
