@@ -113,7 +113,7 @@ machines:
 	@for release in $(DEBIANS); do tools/machine-tree.sh "$$release"; done
 
 .PHONY: system-test
-system-test: venv machines tracefs ## Boot Debian 12 and 13 with systemd, and test the service there (root).
+system-test: deb machines tracefs ## Boot Debian 12 and 13 with systemd, and test the packages there (root).
 	$(PYTEST) tests/system
 
 .PHONY: tracefs

@@ -99,6 +99,18 @@ class Booted:
         _remove_cgroups(self._process.pid)
         self._process, self._leader = None, 0
 
+    def reboot(self) -> None:
+        """Have it boot again by itself, and return once systemd has nothing more to start."""
+        before = self._leader
+        # It may be gone before the command is.
+        self.try_run("systemctl", "reboot")
+        processes.wait_until(
+            lambda: self._is_up() and self._leader != before,
+            timeout=_STOP_S + _BOOT_S,
+            what="the machine to boot again",
+            detail=lambda: processes.tail(self.log),
+        )
+
     def run(self, *command: str, check: bool = True, timeout: float = 60.0) -> str:
         """Run a command in it as root and return what it printed, on both of its outputs.
 

@@ -185,6 +185,11 @@ class Receiver:
         with self._changed:
             self._modes.extend(modes)
 
+    def behave(self) -> None:
+        """Treat the next requests as usual, whatever misbehave() was told."""
+        with self._changed:
+            self._modes.clear()
+
     def wait_for(self, count: int, timeout: float = 10.0) -> list[Received]:
         """Return everything received as soon as that is at least count requests.
 

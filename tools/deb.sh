@@ -2,7 +2,7 @@
 # Build the Debian packages of one release in a clean tree of it, and have lintian judge them.
 # usage: tools/deb.sh RELEASE
 #
-# Results are in build/deb/RELEASE. The tree, build/debian-RELEASE-build, has what building takes and nothing else, and
+# Results are in build/deb/RELEASE, and are kept while the files of the checkout are the same. The tree, build/debian-RELEASE-build, has what building takes and nothing else, and
 # is reused. It begins as a copy of build/debian-RELEASE-minimal, which tools/deb-test.sh installs the packages in.
 set -euo pipefail
 
@@ -10,6 +10,18 @@ cd "$(dirname "$0")/.."
 release=$1
 minimal=$PWD/build/debian-$release-minimal
 export COMPASS_DEBIAN_TREE=$PWD/build/debian-$release-build
+results=build/deb/$release
+
+# Names, modes and contents of all that tools/in-debian.sh copies into the tree, and the commit, whose date gets into them.
+sources() {
+	git -c safe.directory='*' rev-parse HEAD
+	git -c safe.directory='*' ls-files --cached --others --exclude-standard -z |
+		tar --create --null --files-from=- --ignore-failed-read --sort=name --mtime=@0 --file=- 2>/dev/null | sha256sum
+}
+
+"$PWD/tools/deps.sh" debootstrap git
+current=$(sources)
+[[ ! -e $results/.sources || $(<"$results/.sources") != "$current" ]] || exit 0
 
 if [[ ! -d $COMPASS_DEBIAN_TREE ]]; then
 	[[ -d $minimal ]] || COMPASS_DEBIAN_TREE=$minimal tools/in-debian.sh "$release" true
@@ -46,7 +58,8 @@ fi
 SOURCE_DATE_EPOCH=$(git -c safe.directory='*' log -1 --format=%ct) \
 	tools/in-debian.sh "$release" tools/deb-in-tree.sh
 
-rm -rf "build/deb/$release"
-mkdir -p "build/deb/$release"
-cp "$inside"/deb/* "build/deb/$release"
-ls "build/deb/$release"/*.deb
+rm -rf "$results"
+mkdir -p "$results"
+cp "$inside"/deb/* "$results"
+echo "$current" >"$results/.sources"
+ls "$results"/*.deb

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make the tree of a Debian machine that can be booted, with PHP-FPM and nothing of Compass, unless it is there.
+# Make the tree of a Debian machine that can be booted, with nginx, PHP-FPM and nothing of Compass, unless it is there.
 # usage: tools/machine-tree.sh RELEASE
 #
 # It is left as it is in build/machine-RELEASE: tools/boot.sh keeps what a machine writes elsewhere.
@@ -7,13 +7,15 @@ set -euo pipefail
 
 release=$1
 tree=$(cd "$(dirname "$0")/.." && pwd)/build/machine-$release
-# What the service needs of Debian, and what its extension is built with.
-packages=(systemd-sysv dbus php-fpm php-dev build-essential systemtap-sdt-dev
-	python3-bpfcc python3-systemd python3-requests python3-rich python3-sqlparse)
+# A web server as Debian sets it up, and what talks to it.
+packages=(systemd-sysv dbus ca-certificates curl nginx php-fpm python3)
+# Fetched and not installed: what Compass and Ansible depend on, so that a machine can have them without a network.
+fetched=(procps python3-apt python3-bpfcc python3-requests python3-rich python3-sqlparse python3-systemd)
 # Debian 12 has pydantic 1 only.
-[[ $release == bookworm ]] || packages+=(python3-pydantic python3-pydantic-settings)
+[[ $release == bookworm ]] || fetched+=(python3-pydantic python3-pydantic-settings)
+wanted="${packages[*]} ${fetched[*]}"
 
-[[ ! -e $tree/.packages || $(<"$tree/.packages") != "${packages[*]}" ]] || exit 0
+[[ ! -e $tree/.packages || $(<"$tree/.packages") != "$wanted" ]] || exit 0
 if [[ $(id -u) -ne 0 ]]; then
 	echo "Making a Debian tree takes root." >&2
 	exit 1
@@ -25,8 +27,12 @@ mkdir -p "$tree"
 (
 	IFS=,
 	unshare --mount --propagation private \
-		debootstrap --variant=minbase --include="ca-certificates,${packages[*]}" "$release" "$tree"
+		debootstrap --variant=minbase --include="${packages[*]}" "$release" "$tree"
 )
+cp --dereference /etc/resolv.conf "$tree/etc/resolv.conf"
+chroot "$tree" apt-get install --quiet=2 --yes --no-install-recommends --download-only "${fetched[@]}"
+# Machines share the network of the one they run on: nothing may listen on a port.
+rm "$tree/etc/nginx/sites-enabled/default"
 # Each boot is that of another machine.
 : >"$tree/etc/machine-id"
-echo "${packages[*]}" >"$tree/.packages"
+echo "$wanted" >"$tree/.packages"

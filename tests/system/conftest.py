@@ -1,35 +1,29 @@
-"""Booted machines with PHP-FPM, on which compassd is installed from the checkout."""
+"""Booted machines with nginx and PHP-FPM, on which apt has installed the packages."""
 
 from __future__ import annotations
 
-import sysconfig
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from lab.booted import RELEASES, Booted
-from lab.build import ROOT
-from tests.system.host import CHECKOUT, LIBRARIES, Host
-
-# pydantic 2 is not in Debian 12. The packages of this checkout are for its Python, if this is Debian 12, too.
-_LIBRARIES = {"bookworm": {Path(sysconfig.get_path("purelib")): LIBRARIES}, "trixie": {}}
+from tests.system import debs
+from tests.system.host import PACKAGES, Host
 
 
 @pytest.fixture(scope="session", params=RELEASES)
-def booted(request: pytest.FixtureRequest) -> Iterator[Booted]:
-    """A machine of each release."""
-    release = str(request.param)
-    with Booted(release, shown={ROOT: CHECKOUT, **_LIBRARIES[release]}) as machine:
-        yield machine
+def release(request: pytest.FixtureRequest) -> str:
+    """Debian's name for each release."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def installed(booted: Booted) -> Host:
-    """The machine with compassd and the extension installed, and nothing started."""
-    host = Host(booted)
-    host.install()
-    return host
+def installed(release: str) -> Iterator[Host]:
+    """A machine where the packages have been installed."""
+    with Booted(release, shown={debs.directory(release): PACKAGES}) as machine:
+        host = Host(machine)
+        host.install()
+        yield host
 
 
 @pytest.fixture

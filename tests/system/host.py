@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.booted import Booted
-from lab.build import ROOT
 from lab.fastcgi import Call, Response, send
 from lab.processes import wait_until
+from tests.system import site
 
-# Where a machine sees the checkout, and what it lacks of Python packages.
-CHECKOUT = "/opt/compass"
-LIBRARIES = "/opt/compass-libraries"
-
-UNIT = ROOT / "packaging" / "systemd" / "compassd.service"
+# Where a machine sees the packages that were built.
+PACKAGES = "/opt/packages"
 
 RULES = """
 [[rule]]
@@ -25,22 +22,7 @@ match = { uri = "/*" }
 budget = { duration = "100ms" }
 """
 
-_COMPASSD = f"""#!/bin/sh
-export PYTHONPATH={CHECKOUT}:{LIBRARIES} PYTHONDONTWRITEBYTECODE=1
-exec /usr/bin/python3 -m compassd "$@"
-"""
-
-# What tests leave.
-_WRITTEN = ("/etc/compassd", "/etc/credstore", "/run/systemd/system/compassd.service.d", "/var/lib/compassd")
-
-# Sleeps for ?ms= milliseconds; or until there is a file at ?until=.
-_PAGE = """<?php
-usleep((int) ($_GET['ms'] ?? 0) * 1000);
-while (isset($_GET['until']) && !file_exists($_GET['until'])) {
-    clearstatcache();
-    usleep(10000);
-}
-"""
+_CONFIGURATION = "/root/etc-compassd"
 
 
 @dataclass
@@ -56,28 +38,29 @@ class Host:
     machine: Booted
     php: str = field(init=False)
     extension: str = field(init=False)
-    _built: str = "/root/build/modules/compass.so"
+    _copy: str = "/root/compass.so"
     # When clean() was done: journalctl of systemd 252 passes over an entry if a cursor is given with a match.
     _since: str = ""
 
     def install(self) -> None:
-        """Install compassd and the extension from the checkout, and start neither."""
+        """Install the packages with apt, beside a web site that is served already, and without a network."""
         machine = self.machine
-        self.php = machine.run("php", "-r", "echo PHP_MAJOR_VERSION, '.', PHP_MINOR_VERSION;")
-        directory = machine.run("php", "-r", "echo ini_get('extension_dir');")
-        self.extension = f"{directory}/compass.so"
-        machine.run(f"{CHECKOUT}/extension/build.sh", "--version", self.php, "/root/build", timeout=120)
-        machine.write(f"/etc/php/{self.php}/mods-available/compass.ini", "extension=compass.so\n")
-        machine.run("phpenmod", "-v", self.php, "-s", "fpm", "compass")
-        machine.write("/srv/page.php", _PAGE)
-        machine.write("/usr/bin/compassd", _COMPASSD, mode=0o755)
-        machine.write("/usr/lib/systemd/system/compassd.service", UNIT.read_text())
-        machine.write("/usr/lib/sysusers.d/compassd.conf", UNIT.with_suffix(".sysusers").read_text())
-        machine.run("systemd-sysusers")
-        machine.run("systemctl", "daemon-reload")
+        self.php = machine.run("sh", "-c", "ls /etc/php").strip()
+        site.serve(machine, self.php)
+        self.apt("install", f"{PACKAGES}/*.deb")
+        files = machine.run("dpkg", "--listfiles", f"php{self.php}-compass").splitlines()
+        self.extension = next(file for file in files if file.endswith("/compass.so"))
+        machine.run("cp", "--archive", "/etc/compassd", _CONFIGURATION)
+        machine.run("cp", self.extension, self._copy)
+
+    def apt(self, *arguments: str) -> str:
+        """Have apt-get do something, with no more of a network than a loopback; return what it said."""
+        options = ("--yes", "--quiet=2", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0")
+        command = " ".join(("unshare --net apt-get", *options, *arguments))
+        return self.machine.run("env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", command, timeout=240)
 
     def clean(self) -> None:
-        """Make it as after the installation: default rules, no settings, PHP-FPM started, compassd not."""
+        """Make it as after the installation, with RULES; PHP-FPM started, compassd not."""
         machine = self.machine
         machine.run("systemctl", "stop", "compassd")
         # It may have been forgotten since, having not failed.
@@ -88,6 +71,7 @@ class Host:
         machine.run("systemctl", "daemon-reload")
         self.put_extension()
         machine.run("systemctl", "restart", self.fpm)
+        machine.run("cp", "--archive", _CONFIGURATION, "/etc/compassd")
         machine.write("/etc/compassd/rules.toml", RULES)
         self._since = f"--since=@{time.time():.6f}"
 
@@ -99,7 +83,7 @@ class Host:
     def put_extension(self) -> None:
         """Install the extension as dpkg does: the new file takes the name of the old one."""
         new = f"{self.extension}.dpkg-new"
-        self.machine.run("cp", self._built, new)
+        self.machine.run("cp", self._copy, new)
         self.machine.run("mv", new, self.extension)
 
     def start(self) -> None:
@@ -113,8 +97,13 @@ class Host:
             self.machine.write("/run/systemd/system/compassd.service.d/test.conf", unit)
             self.machine.run("systemctl", "daemon-reload")
 
+    def browse(self, uri: str) -> str:
+        """Ask the web server for a page, and return what it answered."""
+        curl = ("curl", "--silent", "--show-error", "--fail", "--unix-socket", site.SOCKET)
+        return self.machine.run(*curl, f"http://shop.example{uri}")
+
     def request(self, uri: str) -> Response:
-        """Send a request to PHP-FPM."""
+        """Send a request to PHP-FPM, past the web server."""
         socket = self.machine.root / "run/php" / f"php{self.php}-fpm.sock"
         return send(socket, Call(script=Path("/srv/page.php"), uri=uri))
 

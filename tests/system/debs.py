@@ -1,0 +1,43 @@
+"""The packages that make deb has built, and later versions of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from lab.build import ROOT
+from lab.errors import LabError
+
+_BUILT = ROOT / "build" / "deb"
+
+
+def directory(release: str) -> Path:
+    """Return where the packages of a release are.
+
+    Raises:
+        LabError: They are not there.
+    """
+    built = _BUILT / release
+    if len(list(built.glob("*.deb"))) != 2:
+        raise LabError(f"{built} has not got the two packages: make deb builds them")
+    return built
+
+
+def next_version(release: str, target: Path) -> list[Path]:
+    """Make packages of a later version, with another default in each file of configuration, in target."""
+    return [_next_version(deb, target) for deb in sorted(directory(release).glob("*.deb"))]
+
+
+def _next_version(deb: Path, target: Path) -> Path:
+    tree = target / deb.stem
+    subprocess.run(["dpkg-deb", "--raw-extract", deb, tree], check=True)
+    control = tree / "DEBIAN/control"
+    text, count = re.subn(r"^Version: .*$", r"\g<0>+next", control.read_text(), flags=re.MULTILINE)
+    assert count == 1
+    control.write_text(text)
+    for file in tree.glob("etc/compassd/*.toml"):
+        file.write_text(file.read_text() + "# a new default\n")
+    made = target / f"next_{deb.name}"
+    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, made], check=True, capture_output=True)
+    return made
