@@ -13,6 +13,7 @@
 #include "compass_clock.h"
 #include "compass_identity.h"
 #include "compass_layout.h"
+#include "compass_names.h"
 #include "compass_observer.h"
 #include "compass_probes.h"
 #include "compass_text.h"
@@ -102,6 +103,7 @@ void compass_request_begin(void)
 		state.is_cpu_measured = true;
 		state.cpu_start_ns = compass_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 		describe();
+		compass_names_bring_in();
 	}
 	if (COMPASS_PROBE_ARMED(fpm_request_init)) {
 		compass_probes_request_init(request.id, request.uri, request.method, &request);

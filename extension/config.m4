@@ -29,7 +29,7 @@ if test "$PHP_COMPASS" != "no"; then
 
   dnl PHP's own headers have unused parameters, and compare signs within macros.
   COMPASS_CFLAGS="-std=gnu11 -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare"
-  COMPASS_SOURCES="compass.c compass_calls.c compass_identity.c compass_layout.c compass_observer.c"
-  COMPASS_SOURCES="$COMPASS_SOURCES compass_probes.c compass_request.c compass_state.c compass_text.c compass_userland.c"
+  COMPASS_SOURCES="compass.c compass_calls.c compass_identity.c compass_layout.c compass_names.c"
+  COMPASS_SOURCES="$COMPASS_SOURCES compass_observer.c compass_probes.c compass_request.c compass_state.c compass_text.c compass_userland.c"
   PHP_NEW_EXTENSION([compass], [$COMPASS_SOURCES], [$ext_shared],, [$COMPASS_CFLAGS])
 fi

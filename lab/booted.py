@@ -25,6 +25,8 @@ RELEASES = ("bookworm", "trixie")
 
 _BOOT_S = 60.0
 _STOP_S = 60.0
+# Status of systemd-nspawn, which leaves it to who started it.
+_WANTS_TO_BOOT_AGAIN = 133
 # What systemd as the first process of a container takes for "power off".
 _POWER_OFF = signal.SIGRTMIN + 4
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
@@ -100,16 +102,17 @@ class Booted:
         self._process, self._leader = None, 0
 
     def reboot(self) -> None:
-        """Have it boot again by itself, and return once systemd has nothing more to start."""
-        before = self._leader
-        # It may be gone before the command is.
+        """Have it end for a reboot, and boot it again; return once systemd has nothing more to start."""
+        process = self._process
+        if process is None:
+            raise LabError("a machine that does not run cannot boot again")
+        # The machine may be gone before the command is.
         self.try_run("systemctl", "reboot")
-        processes.wait_until(
-            lambda: self._is_up() and self._leader != before,
-            timeout=_STOP_S + _BOOT_S,
-            what="the machine to boot again",
-            detail=lambda: processes.tail(self.log),
-        )
+        status = process.wait(_STOP_S)
+        if status != _WANTS_TO_BOOT_AGAIN:
+            raise LabError(f"the machine ended with {status}, not for a reboot:\n{processes.tail(self.log)}")
+        self.stop()
+        self.start()
 
     def run(self, *command: str, check: bool = True, timeout: float = 60.0) -> str:
         """Run a command in it as root and return what it printed, on both of its outputs.

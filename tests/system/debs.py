@@ -12,6 +12,10 @@ from lab.errors import LabError
 _BUILT = ROOT / "build" / "deb"
 
 
+# As one asks a shell for the files of both.
+PATTERNS = ("compassd_*.deb", "php*-compass_*.deb")
+
+
 def directory(release: str) -> Path:
     """Return where the packages of a release are.
 
@@ -19,14 +23,15 @@ def directory(release: str) -> Path:
         LabError: They are not there.
     """
     built = _BUILT / release
-    if len(list(built.glob("*.deb"))) != 2:
+    if not all(any(built.glob(pattern)) for pattern in PATTERNS):
         raise LabError(f"{built} has not got the two packages: make deb builds them")
     return built
 
 
 def next_version(release: str, target: Path) -> list[Path]:
     """Make packages of a later version, with another default in each file of configuration, in target."""
-    return [_next_version(deb, target) for deb in sorted(directory(release).glob("*.deb"))]
+    built = directory(release)
+    return [_next_version(deb, target) for pattern in PATTERNS for deb in built.glob(pattern)]
 
 
 def _next_version(deb: Path, target: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lab.booted import Booted
 from lab.fastcgi import Call, Response, send
 from lab.processes import wait_until
-from tests.system import site
+from tests.system import debs, site
 
 # Where a machine sees the packages that were built.
 PACKAGES = "/opt/packages"
@@ -47,11 +47,15 @@ class Host:
         machine = self.machine
         self.php = machine.run("sh", "-c", "ls /etc/php").strip()
         site.serve(machine, self.php)
-        self.apt("install", f"{PACKAGES}/*.deb")
+        self.install_packages()
         files = machine.run("dpkg", "--listfiles", f"php{self.php}-compass").splitlines()
         self.extension = next(file for file in files if file.endswith("/compass.so"))
         machine.run("cp", "--archive", "/etc/compassd", _CONFIGURATION)
         machine.run("cp", self.extension, self._copy)
+
+    def install_packages(self) -> None:
+        """Install what make deb has built."""
+        self.apt("install", *(f"{PACKAGES}/{pattern}" for pattern in debs.PATTERNS))
 
     def apt(self, *arguments: str) -> str:
         """Have apt-get do something, with no more of a network than a loopback; return what it said."""

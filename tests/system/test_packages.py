@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lab import slack_text
 from lab.processes import wait_until
 from lab.receiver import SLACK_PATH, WEBHOOK_PATH, Received, Receiver, Status
 from tests.system import debs
-from tests.system.host import PACKAGES, Host
+from tests.system.host import Host
 
 pytestmark = [pytest.mark.ebpf, pytest.mark.timeout(400)]
 
@@ -40,15 +41,15 @@ url = "%s"
 def fresh(installed: Host) -> Iterator[Host]:
     """The machine right after the installation of the packages, where they have not been before."""
     installed.clean()
-    _purge(installed)
-    installed.apt("install", f"{PACKAGES}/*.deb")
+    _reinstall(installed)
     yield installed
-    _purge(installed)
-    installed.apt("install", f"{PACKAGES}/*.deb")
+    _reinstall(installed)
 
 
-def _purge(host: Host) -> None:
-    host.apt("purge", "compassd", f"php{host.php}-compass")
+def _reinstall(host: Host) -> None:
+    # Whether they are installed, removed or unknown.
+    host.machine.run("dpkg", "--purge", "compassd", f"php{host.php}-compass", timeout=120)
+    host.install_packages()
 
 
 def test_after_apt_install_the_journal_is_told_of_what_is_slow(fresh: Host) -> None:
@@ -59,23 +60,23 @@ def test_after_apt_install_the_journal_is_told_of_what_is_slow(fresh: Host) -> N
     assert fresh.browse("/office/report?ms=2100") == "served\n"
     assert fresh.browse("/quick") == "served\n"
     fresh.wait_for_told("/office/report")
-    assert fresh.told() == ["/cart", "/office/report"]
+    # Perhaps also while they ran.
+    assert set(fresh.told()) == {"/cart", "/office/report"}
 
-    lines = [line for line in run("journalctl", "-t", "compassd").splitlines() if "over budget" in line]
-    assert len(lines) == 2
-    assert "ask_the_warehouse" in lines[0]
+    text = run("journalctl", "-t", "compassd", "--no-pager")
+    assert re.search("GET /cart .*ask_the_warehouse", text)
     # What the catalog has to say of it.
     text = run("journalctl", "MESSAGE_ID=55fb85bec3984995914a201238321127", "-x", "--no-pager")
     assert "Subject: A PHP-FPM request was over the budget of rule slow" in text
     assert "Documentation: man:compassd-rules(5)" in text
     assert "GET /office/report took 2" in text
-    (entry,) = fresh.machine.journal("COMPASS_URI=/office/report")
+    (entry,) = fresh.machine.journal("COMPASS_URI=/office/report", "COMPASS_STATE=finished")
     assert (entry["COMPASS_POOL"], entry["COMPASS_FUNCTION"]) == ("office", "usleep")
     assert (entry["COMPASS_FILE"], entry["COMPASS_LINE"]) == ("/srv/page.php", "3")
 
     status = run("systemctl", "status", "compassd", "--no-pager")
     assert "Active: active (running)" in status
-    assert "3 requests" in status
+    assert re.search(r"Status: .*requests", status)
     assert "alerts would flow" in run("compassd", "doctor")
 
 
@@ -90,7 +91,7 @@ def test_slack_and_a_webhook_are_told(host: Host) -> None:
         assert receiver.violations == []
     assert set(received) == {SLACK_PATH, WEBHOOK_PATH}
     assert all(one.accepted for one in received.values())
-    assert "ask_the_warehouse /srv/page.php:6" in json.dumps(received[SLACK_PATH].json)
+    assert "ask_the_warehouse srv/page.php:3" in slack_text.render(received[SLACK_PATH].json)
     document = received[WEBHOOK_PATH].json
     assert (document["type"], document["happening"]) == ("compass.incident", "opened")
 
@@ -137,7 +138,7 @@ def test_removing_the_daemon_does_not_touch_a_request(fresh: Host) -> None:
 
 
 def test_a_purge_leaves_nothing(fresh: Host) -> None:
-    _purge(fresh)
+    fresh.apt("purge", "compassd", f"php{fresh.php}-compass")
     assert fresh.browse("/cart") == "served\n"
     ours = (
         "(",
