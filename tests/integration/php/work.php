@@ -1,10 +1,11 @@
 <?php
 // Does for ?ms= milliseconds what ?do= says and answers what PHP itself measured.
 
+// Until so much processor time is used, however busy the machine is.
 function spin(float $until): int
 {
     $rounds = 0;
-    while (hrtime(true) < $until) {
+    while (cpu_ns() < $until) {
         $rounds++;
     }
     return $rounds;
@@ -25,7 +26,7 @@ switch ($_GET['do'] ?? 'sleep') {
         usleep($ms * 1000);
         break;
     case 'burn':
-        spin($started + $ms * 1e6);
+        spin($computed + $ms * 1e6);
         break;
     case 'memory':
         $block = str_repeat('x', (int) $_GET['bytes']);
