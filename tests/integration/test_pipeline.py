@@ -26,16 +26,23 @@ def test_durations_are_within_2_ms_of_phps_own(php_fpm: PhpFpmFactory, compassd:
     measured = {}
     for ms in (5, 20, 50, 120, 300):
         for kind in ("sleep", "burn"):
-            measured[f"{kind}-{ms}"] = fpm.request(work(f"{kind}-{ms}", do=kind, ms=ms)).json()
-    told = {breach["request"]["id"]: breach["request"] for breach in daemon.wait_for_breaches(10)}
+            for n in range(3):
+                name = f"{kind}-{ms}-{n}"
+                measured[name] = fpm.request(work(name, do=kind, ms=ms)).json()
+    told = {breach["request"]["id"]: breach["request"] for breach in daemon.wait_for_breaches(len(measured))}
     assert told.keys() == measured.keys()
+    more: dict[str, list[int]] = {}
     for name, own in measured.items():
-        assert told[name]["duration_ns"] == pytest.approx(own["elapsed_ns"], abs=2 * MS), name
+        more.setdefault(name[:-2], []).append(told[name]["duration_ns"] - own["elapsed_ns"])
         # PHP's peak is read before its own output; a few kilobytes come after.
         assert told[name]["memory_peak_bytes"] == pytest.approx(own["memory_peak"], abs=64 * 1024), name
         # getrusage() is as coarse as the scheduler's tick.
         assert told[name]["cpu_ns"] == pytest.approx(own["cpu_ns"], abs=10 * MS), name
-    assert told["burn-300"]["cpu_ns"] > 50 * MS > told["sleep-300"]["cpu_ns"]
+    # A busy machine may hold a worker up between PHP's reading and ours, but hardly three times.
+    assert {name: min(each) for name, each in more.items()} == dict.fromkeys(
+        more, pytest.approx(0, abs=2 * MS)
+    )
+    assert told["burn-300-0"]["cpu_ns"] > 50 * MS > told["sleep-300-0"]["cpu_ns"]
 
 
 def test_cpu_and_memory_budgets(php_fpm: PhpFpmFactory, compassd: CompassdFactory) -> None:
