@@ -251,7 +251,8 @@ class Courier:
         else:
             wait = max(pause, retry_after)
             if waiting.attempts >= _PATIENCE:
-                wait = max(wait, self._backoff.pause(waiting.attempts))
+                # Later than the destination is tried again, so that it is not this one that is tried.
+                wait = max(wait, self._backoff.pause(waiting.attempts)) + self._backoff.base_s
             not_before = self._clock() + round(wait * _NS_PER_S)
             uncertain = waiting.uncertain or error.uncertain
             self._outbox.postpone(message, not_before, fault, uncertain=uncertain)

@@ -142,7 +142,7 @@ def test_a_message_that_always_fails_does_not_hold_up_the_others(store: Store, m
     ops = FakeDestination()
     ops.always = fail(only="m0")
     store.commit(messages=messages(5))
-    courier = make(ops, backoff=Backoff(base_s=0.001, cap_s=600.0))
+    courier = make(ops, backoff=Backoff(base_s=0.02, cap_s=600.0))
     until(lambda: courier.stats().sent == 4)
     assert ops.ids == ["m1", "m2", "m3", "m4"]
     assert courier.stats().waiting == 1
