@@ -19,14 +19,19 @@ def directory(release: str) -> Path:
         LabError: They are not there.
     """
     built = _BUILT / release
-    if len(list(built.glob("*.deb"))) != 2:
+    if len(packages(release)) != 2:
         raise LabError(f"{built} has not got the two packages: make deb builds them")
     return built
 
 
+def packages(release: str) -> list[Path]:
+    """Return the packages of a release, without those that hold debugging symbols."""
+    return sorted(file for file in (_BUILT / release).glob("*.deb") if "-dbgsym_" not in file.name)
+
+
 def next_version(release: str, target: Path) -> list[Path]:
     """Make packages of a later version, with another default in each file of configuration, in target."""
-    return [_next_version(deb, target) for deb in sorted(directory(release).glob("*.deb"))]
+    return [_next_version(deb, target) for deb in packages(release)]
 
 
 def _next_version(deb: Path, target: Path) -> Path:
