@@ -37,14 +37,15 @@ _TYPE_AND_INTERRUPT = """
 cd
 set -m
 bash -c "$1" >output 2>&1 </dev/null &
-until grep --quiet --no-messages "$3" "$2"; do
-    kill -0 $! || break
+for _ in {1..400}; do
     sleep 0.1
+    ! grep --quiet --no-messages "$3" "$2" || break
 done
 kill -INT -- -$!
 wait $!
 status=$?
 cat output
+grep --quiet "$3" "$2" || exit 1
 exit $status
 """
 # What commands that watch have to see.

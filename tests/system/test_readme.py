@@ -56,7 +56,7 @@ def _slack_told(server: Server, output: str) -> None:
     assert test.accepted
     assert alert.accepted
     assert "arrive here" in str(test.json)
-    assert "`ask_the_warehouse` `srv/page.php:3`" in str(alert.json)
+    assert "srv/page.php:3" in str(alert.json)
     mode = "stat", "--format=%U %a", "/etc/credstore/compassd.destinations__slack__url"
     assert server.machine.run(*mode) == "root 600\n"
 

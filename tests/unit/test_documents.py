@@ -15,9 +15,7 @@ from lab.build import ROOT
 from tools.completion.tree import read_commands
 
 MARKDOWN = sorted(
-    file
-    for pattern in ("*.md", "docs/*.md", "bpf/*.md", "extension/*.md", "ansible/**/*.md", "tests/**/*.md")
-    for file in ROOT.glob(pattern)
+    file for pattern in ("*.md", "[a-z]*/*.md", "ansible/*/*/*.md") for file in ROOT.glob(pattern)
 )
 # Those of packages, and what is in files of configuration.
 OTHERS = [
@@ -26,10 +24,13 @@ OTHERS = [
     ROOT / "packaging/deb/compassd.README.Debian",
     *ROOT.glob("rules.example*.toml"),
 ]
-PATHS = {command.path for command in read_commands().walk()}
+FLAGS = {
+    command.path: {flag for option in command.options for flag in option.flags}
+    for command in read_commands().walk()
+}
 
-# At the beginning of a line, behind what man, a comment or a shell's prompt takes.
-LINE = re.compile(r"^(?:\.Ic |# *| *|.*&& )compassd ([a-z][a-z-]+\b.*)$", re.MULTILINE)
+# At the beginning of a line, perhaps of a comment or marked for man, or at the end of one.
+LINE = re.compile(r"^(?:\.Ic |# *| *|.*(?:&&|\?) )compassd ([a-z][a-z-]+\b.*)$", re.MULTILINE)
 NM = re.compile(r"^\.Nm Cm (.*)$", re.MULTILINE)
 DOCTOR = "When nothing is told"
 
@@ -38,17 +39,13 @@ def in_markdown(file: Path) -> Iterator[str]:
     for section in manual.read(file.read_text()):
         for code in section.code:
             lines = code.text.splitlines() if code.language in (None, "", "sh") else []
-            yield from (
-                line.partition("compassd ")[2] for line in lines if re.match(r"\s*compassd [a-z]", line)
-            )
+            found = (re.match(r"(?:.*-m )?\s*compassd ([a-z].*)", line) for line in lines)
+            yield from (match[1] for match in found if match)
 
 
 def in_other(file: Path) -> Iterator[str]:
-    text = file.read_text()
-    # Prose goes on behind a name: only what begins with a command is one.
-    words = {path[0] for path in PATHS if path}
-    yield from (found for found in LINE.findall(text) if found.split()[0] in words)
-    yield from NM.findall(text)
+    yield from LINE.findall(file.read_text())
+    yield from NM.findall(file.read_text())
 
 
 def arguments(line: str) -> list[str]:
@@ -83,8 +80,15 @@ def test_commands_are_found_everywhere() -> None:
 def test_a_command_is_understood(line: str) -> None:
     words = arguments(line)
     # It may be named without what it takes.
-    if tuple(words) not in PATHS:
-        command_line().parse_args(words)
+    if tuple(words) not in FLAGS:
+        parse(words)
+
+
+def parse(words: list[str]) -> None:
+    command_line().parse_args(words)
+    # argparse would take "--out" for --output.
+    path = max((path for path in FLAGS if path == tuple(words[: len(path)])), key=len)
+    assert {word for word in words if word.startswith("--")} <= FLAGS[path]
 
 
 def options() -> list[tuple[str, str]]:
@@ -94,13 +98,13 @@ def options() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("command", "option"), options())
 def test_an_option_in_the_table_of_commands_is_one_of_that_command(command: str, option: str) -> None:
-    command_line().parse_args(shlex.split(f"{command} {option}"))
+    parse(shlex.split(f"{command} {option}"))
 
 
 def test_the_table_of_commands_has_every_command() -> None:
     (table,) = (each for each in manual.read((ROOT / "README.md").read_text()) if each.title == "Commands")
     named = {command.words[1] for command in table.commands()}
-    assert named == {path[0] for path in PATHS if path}
+    assert named == {path[0] for path in FLAGS if path}
 
 
 def test_the_doctor_says_what_the_table_of_troubles_quotes() -> None:
