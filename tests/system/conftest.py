@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from lab.booted import RELEASES, Booted
+from lab.receiver import Receiver
 from tests.system import debs
 from tests.system.host import PACKAGES, Host
+from tests.system.readme import Server
 
 
 @pytest.fixture(scope="session", params=RELEASES)
@@ -32,3 +34,10 @@ def host(installed: Host) -> Iterator[Host]:
     installed.clean()
     yield installed
     installed.machine.run("systemctl", "stop", "compassd")
+
+
+@pytest.fixture
+def fresh_server(release: str) -> Iterator[Server]:
+    """A machine with nginx and PHP-FPM, where Compass has never been, and Slack."""
+    with Receiver() as receiver, Booted(release) as machine:
+        yield Server(machine, receiver)

@@ -23,15 +23,19 @@ def directory(release: str) -> Path:
         LabError: They are not there.
     """
     built = _BUILT / release
-    if not all(any(built.glob(pattern)) for pattern in PATTERNS):
+    if len(packages(release)) != 2:
         raise LabError(f"{built} has not got the two packages: make deb builds them")
     return built
 
 
+def packages(release: str) -> list[Path]:
+    """Return the packages of a release, without those that hold debugging symbols."""
+    return sorted(file for pattern in PATTERNS for file in (_BUILT / release).glob(pattern))
+
+
 def next_version(release: str, target: Path) -> list[Path]:
     """Make packages of a later version, with another default in each file of configuration, in target."""
-    built = directory(release)
-    return [_next_version(deb, target) for pattern in PATTERNS for deb in built.glob(pattern)]
+    return [_next_version(deb, target) for deb in packages(release)]
 
 
 def _next_version(deb: Path, target: Path) -> Path:
