@@ -14,7 +14,7 @@ from rich.console import Console
 
 from compassd.errors import CompassError
 from compassd.show.branches import Branch, grow
-from compassd.show.document import BreachDocument, parse_breach
+from compassd.show.document import NO_TREE, BreachDocument, parse_breach
 from compassd.show.folded import folded
 from compassd.show.source import MAX_BYTES, find_document
 from compassd.show.speedscope import speedscope
@@ -74,7 +74,7 @@ def _export(breach: BreachDocument, wanted: Format) -> str:
     if breach.call_tree is None:
         raise CompassError(
             "there is no call tree in this breach to export",
-            hint="sampling was off when it was recorded; without an export option its facts are shown",
+            hint=f"{NO_TREE}; without an export option its facts are shown",
         )
     root: Branch = grow(breach.call_tree, breach.title)
     title = breach.summary or breach.title

@@ -22,6 +22,8 @@ MAX_NODES = 65_536
 """Of one call tree; far more than the kernel keeps for a request."""
 MAX_DEPTH = 1_024
 """Of nested calls, likewise."""
+NO_TREE = "sampling was off, or the request had begun before anybody sampled, or there was no memory for it"
+"""Why a breach has no call tree; it does not say which of these it is."""
 
 _TEXTS = ("id", "timestamp", "rule", "severity", "state", "signal", "summary")
 _MAX_TAGS = 100
@@ -71,8 +73,8 @@ class BreachDocument:
         memory_peak: Bytes; None if it is unknown.
         tags: Set by the application.
         last_seen: None if the request has finished, or if it is not known.
-        call_tree: None if sampling was off.
-        hot_path: From the root; empty if sampling was off.
+        call_tree: None if there is none: see NO_TREE.
+        hot_path: From the root; empty without a call tree.
         top_self: Where most time was spent itself, most first; likewise.
         wait_places: Where the request waited, longest first; likewise.
     """

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from compassd.calltree import CallTree, Step
 from compassd.show.branches import Branch, grow
-from compassd.show.document import BreachDocument
+from compassd.show.document import NO_TREE, BreachDocument
 from compassd.show.facts import LABEL_COLUMNS, facts
 from compassd.show.figures import OFF_STYLE, ON_STYLE, share
 from compassd.show.names import common_root, percent, place
@@ -53,9 +53,7 @@ def show_breach(console: Console, breach: BreachDocument) -> None:
             _remarks(tree),
         ]
     else:
-        sections.append(
-            [Text("There is no call tree in this breach: sampling was off when it was recorded.")]
-        )
+        sections.append([Text(f"There is no call tree in this breach: {NO_TREE}.")])
     parts = [part for section in sections if section for part in ("", *section)][1:]
     console.print(Group(*parts), highlight=False, markup=False, emoji=False, soft_wrap=False)
 
