@@ -109,10 +109,10 @@ def test_without_a_tree_the_facts_and_the_reason_are_shown() -> None:
     assert any("POST shop.example/checkout/confirm, HTTP 200" in line for line in lines)
     culprits = [line for line in lines if "PDOStatement::execute" in line]
     assert len(culprits) == 3, "the hot path and the places may be there alone"
-    assert "no call tree" in lines[-1]
+    assert "no call tree" in " ".join(lines[-2:])
     places = dict.fromkeys(("hot_path", "top_self", "wait_places"))
     lines = _shown(parse_breach({**document, **places}))
-    assert "no call tree" in lines[-1]
+    assert "no call tree" in " ".join(lines[-2:])
     assert not any("PDOStatement::execute" in line for line in lines)
 
 
