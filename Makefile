@@ -113,7 +113,7 @@ machines:
 	@for release in $(DEBIANS); do tools/machine-tree.sh "$$release"; done
 
 .PHONY: system-test
-system-test: deb machines tracefs ## Boot Debian 12 and 13 with systemd, and test the packages there (root).
+system-test: deb machines lab-programs tracefs ## Boot Debian 12 and 13 with systemd, and test the packages there (root).
 	$(PYTEST) tests/system
 
 .PHONY: tracefs
@@ -129,7 +129,7 @@ lint: venv ## Check style and types, of the Ansible collection, too.
 	clang-format --dry-run -Werror $(C_SOURCES)
 	shellcheck $(SCRIPTS)
 	$(PYTHON) tools/role_readme.py --check
-	.venv/bin/yamllint --strict --config-file ansible/.yamllint ansible tests/system
+	.venv/bin/yamllint --strict --config-file ansible/.yamllint ansible
 	@mkdir -p build/collections/ansible_collections/compass
 	@ln -sfn "$(CURDIR)/ansible" build/collections/ansible_collections/compass/compassd
 	cd ansible && PATH="$(CURDIR)/.venv/bin:$$PATH" ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/build/collections" ansible-lint -q

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -94,8 +94,13 @@ def _resolve(
     owner = model
     annotation: Any = model
     for part in location:
-        member = _tagged(annotation, part)
-        if member is not None:
+        # A key of a dictionary may be the same word as the tag that follows.
+        is_key = get_origin(annotation) is dict
+        member = None if is_key else _tagged(annotation, part)
+        if is_key:
+            keys.append(str(part))
+            annotation = get_args(annotation)[1]
+        elif member is not None:
             owner = annotation = member
         elif part != "[key]":
             keys.append(str(part))

@@ -38,19 +38,23 @@ class Booted:
     Args:
         release: Debian's name for what it runs, one of RELEASES. `make machines` makes the trees.
         shown: Directories of this machine that it sees read-only, and where.
+
+    Attributes:
+        release: As above.
+        tree: What it was booted from, which it leaves as it is.
     """
 
     def __init__(self, release: str, *, shown: Mapping[Path, str] | None = None) -> None:
         self.release = release
-        self._tree = ROOT / "build" / f"machine-{release}"
+        self.tree = ROOT / "build" / f"machine-{release}"
         self._shown = dict(shown or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._leader = 0
 
     def __enter__(self) -> Self:
         """Boot it."""
-        if not (self._tree / ".packages").exists():
-            raise LabError(f"{self._tree} is missing (make machines makes it)")
+        if not (self.tree / ".packages").exists():
+            raise LabError(f"{self.tree} is missing (make machines makes it)")
         self._state = Path(tempfile.mkdtemp(prefix=f"compass-{self.release}-"))
         try:
             self.start()
@@ -72,6 +76,11 @@ class Booted:
         return Path(f"/proc/{self._leader}/root")
 
     @property
+    def leader(self) -> int:
+        """Its first process, as this machine sees it, while it runs."""
+        return self._leader
+
+    @property
     def log(self) -> Path:
         """What it says on its console."""
         return self._state / "console.log"
@@ -81,7 +90,7 @@ class Booted:
         binds = [f"--bind-ro={source}:{target}" for source, target in self._shown.items()]
         with self.log.open("ab") as log:
             self._process = processes.start(
-                [ROOT / "tools" / "boot.sh", self._tree, self._state, *binds], output=log
+                [ROOT / "tools" / "boot.sh", self.tree, self._state, *binds], output=log
             )
         processes.wait_until(
             self._is_up, timeout=_BOOT_S, what="the machine to boot", detail=lambda: processes.tail(self.log)

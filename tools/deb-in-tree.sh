@@ -41,3 +41,6 @@ dpkg-buildpackage --build=binary --no-sign
 lintian --fail-on error,warning --allow-root --color never ../*.changes
 mkdir /src/build/deb
 cp ../*.deb ../*.buildinfo ../*.changes /src/build/deb
+# With this the directory is a repository for apt.
+cd /src/build/deb
+dpkg-scanpackages . >Packages

@@ -2,8 +2,9 @@
 # Build the Debian packages of one release in a clean tree of it, and have lintian judge them.
 # usage: tools/deb.sh RELEASE
 #
-# Results are in build/deb/RELEASE, and are kept while the files of the checkout are the same. The tree, build/debian-RELEASE-build, has what building takes and nothing else, and
-# is reused. It begins as a copy of build/debian-RELEASE-minimal, which tools/deb-test.sh installs the packages in.
+# Results are in build/deb/RELEASE, which is a repository for apt, and are kept while the files of the checkout are the
+# same. The tree, build/debian-RELEASE-build, has what building takes and nothing else, and is reused. It begins as a copy
+# of build/debian-RELEASE-minimal, which tools/deb-test.sh installs the packages in.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."

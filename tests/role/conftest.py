@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,76 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from lab.build import ROOT
+from lab.ansible_controller import Controller, Outcome, reach
 from lab.php_fpm import default_version
 from lab.scratch_machine import ScratchMachine
 
-COLLECTION = ROOT / "ansible"
 VERSION = "1.0.0-1"
 SECRET = "https://hooks.slack.example/TOPSECRET0123456789"  # noqa: S105 - it must not appear
-
-_RECAP = re.compile(r"^machine +: ok=\d+ +changed=(\d+) +unreachable=0 +failed=(\d+)", re.MULTILINE)
-_PLAY = [
-    {
-        "hosts": "all",
-        "gather_facts": False,
-        "roles": ["compass.compassd.compassd"],
-    }
-]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a play ended.
-
-    Attributes:
-        output: All that Ansible printed.
-        changed: How many tasks changed something.
-        failed: Whether one failed.
-    """
-
-    output: str
-    changed: int
-    failed: bool
-
-
-@dataclass(frozen=True)
-class Controller:
-    """Ansible, with nothing but this collection."""
-
-    home: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment of its programs."""
-        return {
-            "ANSIBLE_COLLECTIONS_PATH": str(self.home),
-            "ANSIBLE_CONFIG": str(self.home / "ansible.cfg"),
-            "ANSIBLE_CONNECTION_PLUGINS": str(ROOT / "tests/system/connection"),
-            "ANSIBLE_DEPRECATION_WARNINGS": "1",
-            "ANSIBLE_HOME": str(self.home / "home"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_PIPELINING": "1",
-            "ANSIBLE_REMOTE_TMP": "/run/ansible",
-            "HOME": str(self.home),
-            "LC_ALL": "C.UTF-8",
-            "PATH": os.environ["PATH"],
-        }
-
-    def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run one of Ansible's programs."""
-        command = [str(Path(sys.executable).parent / program), *map(str, arguments)]
-        return subprocess.run(
-            command,
-            env=self.environment,
-            cwd=self.home,
-            text=True,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
 
 
 @dataclass(frozen=True)
@@ -91,43 +25,17 @@ class Role:
 
     controller: Controller
     machine: ScratchMachine
-    directory: Path
 
     def __call__(self, *arguments: str, **variables: Any) -> Outcome:  # noqa: ANN401 - whatever the role takes
         """Apply the role with these variables, compassd_… without the prefix."""
-        play = self.directory / "play.json"
-        play.write_text(json.dumps(_PLAY))
-        inventory = self.directory / "inventory.json"
-        host = {
-            "ansible_connection": "nsenter",
-            "ansible_nsenter_pid": self.machine.pid,
-            "ansible_python_interpreter": "/usr/bin/python3",
-        }
-        inventory.write_text(json.dumps({"all": {"hosts": {"machine": host}}}))
-        values = self.directory / "variables.yml"
-        values.write_text(yaml.safe_dump({f"compassd_{name}": value for name, value in variables.items()}))
-        done = self.controller.run(
-            "ansible-playbook", "--inventory", inventory, "--extra-vars", f"@{values}", *arguments, play
-        )
-        recap = _RECAP.search(done.stdout)
-        assert recap, done.stdout
-        assert "[DEPRECATION WARNING]" not in done.stdout, done.stdout
-        return Outcome(done.stdout, int(recap[1]), failed=recap[2] != "0")
+        hosts = {"machine": reach(self.machine.pid)}
+        return self.controller.apply(hosts, variables, *arguments)["machine"]
 
 
 @pytest.fixture(scope="session")
 def controller(tmp_path_factory: pytest.TempPathFactory) -> Controller:
     """Ansible with the collection."""
-    controller = Controller(tmp_path_factory.mktemp("controller"))
-    (controller.home / "ansible.cfg").touch()
-    built = controller.run(
-        "ansible-galaxy", "collection", "build", COLLECTION, "--output-path", controller.home
-    )
-    assert built.returncode == 0, built.stdout
-    (archive,) = controller.home.glob("compass-compassd-*.tar.gz")
-    installed = controller.run("ansible-galaxy", "collection", "install", "--offline", archive)
-    assert installed.returncode == 0, installed.stdout
-    return controller
+    return Controller.install(tmp_path_factory.mktemp("controller"))
 
 
 @pytest.fixture(scope="session")
@@ -168,9 +76,9 @@ def machine() -> Iterator[ScratchMachine]:
 
 
 @pytest.fixture
-def role(controller: Controller, machine: ScratchMachine, tmp_path: Path) -> Role:
+def role(controller: Controller, machine: ScratchMachine) -> Role:
     """The role, and a machine without Compass."""
-    return Role(controller, machine, tmp_path)
+    return Role(controller, machine)
 
 
 @pytest.fixture

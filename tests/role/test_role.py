@@ -119,6 +119,28 @@ def test_what_is_not_given_is_left_alone(installed: Role) -> None:
     assert installed.machine.run("sh", "-c", "cat /etc/compassd/*") == "# by hand\n# by hand\n"
 
 
+def test_rules_alone_need_no_secrets_unless_the_role_would_take_them_away(installed: Role) -> None:
+    installed.machine.run(
+        "sh", "-c", "echo '[destinations]\nslack.type = \"slack\"' > /etc/compassd/compassd.toml"
+    )
+    outcome = installed(rules=RULES)
+    assert not outcome.failed, outcome.output
+    installed(rules=RULES, secrets=SECRETS)
+    refused = installed(rules=RULES)
+    assert refused.failed
+    assert "destinations.slack" in refused.output
+    assert installed.machine.read(CREDENTIAL) == SECRET
+
+
+def test_a_secret_alone_is_checked(installed: Role) -> None:
+    installed(**configured())
+    refused = installed(secrets={"destinations__slack__url": SECRET.replace("https", "ftp")})
+    assert refused.failed
+    assert "destinations__slack__url" in refused.output
+    assert "TOPSECRET" not in refused.output
+    assert installed.machine.read(CREDENTIAL) == SECRET
+
+
 def test_rules_can_be_a_template_of_ones_own(installed: Role, tmp_path: Path) -> None:
     template = tmp_path / "rules.toml.j2"
     template.write_text('[[rule]]\nname = "{{ inventory_hostname }}"\nbudget = { duration = "1s" }\n')

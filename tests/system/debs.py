@@ -50,3 +50,9 @@ def _next_version(deb: Path, target: Path) -> Path:
     made = target / f"next_{deb.name}"
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tree, made], check=True, capture_output=True)
     return made
+
+
+def index(packages: Path) -> str:
+    """Return the file Packages that makes a directory of packages a repository for apt."""
+    scan = ["dpkg-scanpackages", "."]
+    return subprocess.run(scan, cwd=packages, check=True, capture_output=True, text=True).stdout

@@ -40,7 +40,7 @@ class Host:
     extension: str = field(init=False)
     _copy: str = "/root/compass.so"
     # When clean() was done: journalctl of systemd 252 passes over an entry if a cursor is given with a match.
-    _since: str = ""
+    _since: str = "--since=@0"
 
     def install(self) -> None:
         """Install the packages with apt, beside a web site that is served already, and without a network."""
@@ -101,9 +101,9 @@ class Host:
             self.machine.write("/run/systemd/system/compassd.service.d/test.conf", unit)
             self.machine.run("systemctl", "daemon-reload")
 
-    def browse(self, uri: str) -> str:
-        """Ask the web server for a page, and return what it answered."""
-        curl = ("curl", "--silent", "--show-error", "--fail", "--unix-socket", site.SOCKET)
+    def browse(self, uri: str, *options: str) -> str:
+        """Ask the web server for a page, with more options for curl, and return what it answered."""
+        curl = ("curl", "--silent", "--show-error", "--fail", "--unix-socket", site.SOCKET, *options)
         return self.machine.run(*curl, f"http://shop.example{uri}")
 
     def request(self, uri: str) -> Response:

@@ -222,6 +222,15 @@ def test_a_problem_names_where_the_value_comes_from(tmp_path: Path, monkeypatch:
     ]
 
 
+def test_a_destination_may_be_called_what_it_is(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path, '[destinations.slack]\ntype = "slack"\nurl = "ftp://a.example"\nurll = "b"'
+    ) == [
+        "compassd.toml: destinations.slack.url: must begin with https:// (http:// only to this machine)",
+        "compassd.toml: destinations.slack.urll: unknown setting, did you mean url?",
+    ]
+
+
 @pytest.mark.parametrize(
     "url",
     [

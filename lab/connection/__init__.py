@@ -1,0 +1,1 @@
+"""Plugins for Ansible: how it reaches the machines of the tests."""
