@@ -76,7 +76,7 @@ def capture(settings: Settings, options: CaptureOptions) -> int:
     recorder = _Recorder(
         options=options,
         query_strings=settings.query_strings,
-        reader=tree_reader(settings, program),
+        reader=tree_reader(settings, program.symbol),
         lines=LineWriter(descriptor),
     )
     try:
