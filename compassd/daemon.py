@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from compassd.breach import Breach
@@ -16,7 +16,8 @@ from compassd.handover import Handover
 from compassd.judge import Judge
 from compassd.kernel.assemble import Assembler
 from compassd.kernel.layout import Counter
-from compassd.kernel.program import UNLIMITED, Limits, Program
+from compassd.kernel.limits import UNLIMITED, Limits
+from compassd.kernel.program import Program
 from compassd.kernel.start import tree_reader
 from compassd.kernel.symbols import Symbol
 from compassd.losses import log_losses
@@ -82,7 +83,7 @@ class Daemon:
     _next_count: float = 0.0
     _breaches: int = 0
     _undecodable: int = 0
-    _losses: dict[Counter, int] = field(default_factory=dict)
+    _losses: dict[Counter, int] = field(default_factory=lambda: dict.fromkeys(Counter, 0))
 
     def attach(self) -> None:
         """Attach to what there is to attach to; the rest is done by run()."""
@@ -99,6 +100,7 @@ class Daemon:
         """Run until a signal asks to stop, or another process has to attach; return the exit status."""
         self._plan_scan()
         try:
+            self._count_requests()
             # What ended while no process was there.
             self._read(0)
             self.handover.take_over()
@@ -166,21 +168,31 @@ class Daemon:
     def _count_requests(self) -> None:
         """Tell how many requests there were, which rates are made of."""
         self._next_count = time.monotonic() + _COUNT_S
-        self.delivery.note_requests(self.program.counters()[Counter.FINISHED])
+        self.delivery.note_requests(self._counters()[Counter.FINISHED])
 
     def _scan(self) -> None:
         self._plan_scan()
         self._coverage.look()
-        self._report_losses()
+        self._report_counters()
 
     def _plan_scan(self) -> None:
         self._next_scan = time.monotonic() + self.settings.rescan_interval / _NS_PER_S
 
-    def _report_losses(self) -> None:
-        """Log every counter of losses that has risen since the last time."""
-        counters = self.program.counters()
+    def _report_counters(self) -> None:
+        """Tell of what was counted since the last time, which the next process then need not."""
+        own = self.program.counters()
+        counters = self._with_missed(own)
         log_losses(counters, self._losses)
         self._losses = counters
+        self.delivery.note_requests(counters[Counter.FINISHED])
+        self.program.mark_reported(own)
+
+    def _counters(self) -> dict[Counter, int]:
+        return self._with_missed(self.program.counters())
+
+    def _with_missed(self, own: Mapping[Counter, int]) -> dict[Counter, int]:
+        missed = self.handover.missed()
+        return {counter: own[counter] + missed[counter] for counter in Counter}
 
     def _use(self, rules: RuleSet) -> None:
         self.rules = self._judge.rules = rules
@@ -234,6 +246,7 @@ class Daemon:
         if not self.handover.is_left:
             self._coverage.close()
         self._read_rest()
+        self._report_counters()
         left = self.delivery.drain(drain_s)
         for name, stats in self.delivery.stats().items():
             log.info(
@@ -257,7 +270,7 @@ class Daemon:
         self.program.close()
 
     def _summary(self, undelivered: int = 0) -> str:
-        counters = self.program.counters()
+        counters = self._counters()
         lost = (
             counters[Counter.LOST]
             + counters[Counter.UNREADABLE]

@@ -20,12 +20,11 @@ from compassd import systemd_service
 from compassd.errors import KernelError
 from compassd.kernel.assemble import Assembler, RequestParts
 from compassd.kernel.inherited import Inherited
-from compassd.kernel.layout import request_key
+from compassd.kernel.layout import Counter, request_key
 from compassd.kernel.legacy import Legacy, Named, find_legacies
 from compassd.kernel.program import Program
 from compassd.kernel.source import layout_id, source_directory
 from compassd.kernel.symbols import Symbol
-from compassd.losses import log_losses
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +64,7 @@ class Handover:
     is_left: bool = False
     _before: list[_Before] = field(default_factory=list)
     _told: set[tuple[int, int]] = field(default_factory=set)
+    _missed: Mapping[Counter, int] | None = None
     _taken_over: float | None = None
 
     def __post_init__(self) -> None:
@@ -79,10 +79,17 @@ class Handover:
                 _let_go(own)
         if rest:
             log.warning(
-                "another release of compassd has left what this one cannot read: requests over budget that "
-                "have ended since it did are not told"
+                "what the process before has left cannot be read, as it was of another release, or systemd did "
+                "not keep all of it: requests that ended in between are not told"
             )
             _let_go(rest)
+
+    def missed(self) -> Mapping[Counter, int]:
+        """Return what the programs before had counted, and nobody told of, when this was first called."""
+        if self._missed is None:
+            unreported = [before.program.unreported() for before in self._before]
+            self._missed = {counter: sum(each[counter] for each in unreported) for counter in Counter}
+        return self._missed
 
     def read(self) -> Iterable[tuple[Assembler, list[bytes]]]:
         """Return what the programs before have collected since the last time, and what puts it together."""
@@ -109,7 +116,6 @@ class Handover:
             count = len(self._told)
             log.info("taken over from the process before: %d requests over budget ended in between", count)
         for before in self._before:
-            log_losses(before.program.counters(), {}, "before this process: ")
             for name in before.kept:
                 systemd_service.forget(name)
 

@@ -19,15 +19,8 @@ _LOSSES = {
 }
 
 
-def log_losses(counters: Mapping[Counter, int], before: Mapping[Counter, int], when: str = "") -> None:
-    """Log every counter of losses that has risen.
-
-    Args:
-        counters: The counters.
-        before: What they were when they were last logged; what is missing was 0.
-        when: What to begin with, if it was not just now.
-    """
+def log_losses(counters: Mapping[Counter, int], before: Mapping[Counter, int]) -> None:
+    """Log every counter of losses that has risen since it was as before."""
     for counter, text in _LOSSES.items():
-        lost = counters[counter] - before.get(counter, 0)
-        if lost:
-            log.warning(f"%s{text}", when, lost)  # noqa: G004 - one of those above
+        if lost := counters[counter] - before[counter]:
+            log.warning(text, lost)

@@ -126,8 +126,8 @@ class FdStore:
             except OSError:
                 return
             with connection, self._lock:
-                names = ":".join(name for name, _ in self.kept)
-                socket.send_fds(connection, [names.encode() + b"\n"], [descriptor for _, descriptor in self.kept])
+                names = ":".join(name for name, _ in self.kept) + "\n"
+                socket.send_fds(connection, [names.encode()], [descriptor for _, descriptor in self.kept])
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from compassd.kernel.assemble import Assembler
 from compassd.kernel.layout import Counter
 from compassd.kernel.legacy import Legacy
-from compassd.kernel.program import RequestRing, read_counters, symbol_reader
+from compassd.kernel.program import RequestRing, read_counters, read_reported, symbol_reader
 from compassd.kernel.symbols import Symbol, Symbols
 
 
@@ -20,7 +20,7 @@ class Inherited:
     """
 
     def __init__(self, legacy: Legacy) -> None:
-        self._counters = legacy.counters
+        self._legacy = legacy
         self._ring = RequestRing(legacy.requests)
         self._symbols = Symbols(symbol_reader(legacy.symbols))
         self._assembler = Assembler()
@@ -38,9 +38,10 @@ class Inherited:
         """Return what it has read about a function, None if it does not know it."""
         return self._symbols.get(key)
 
-    def counters(self) -> dict[Counter, int]:
-        """Return its counters, summed over the processors."""
-        return read_counters(self._counters)
+    def unreported(self) -> dict[Counter, int]:
+        """Return what it has counted and no process has told of."""
+        counters, reported = read_counters(self._legacy.counters), read_reported(self._legacy.reported)
+        return {counter: counters[counter] - reported[counter] for counter in Counter}
 
     def close(self) -> None:
         """Free what it was read with."""

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_ATTACHED, _REQUESTS, _SYMBOLS, _COUNTERS = "attached", "requests", "symbols", "counters"
+_ATTACHED, _REQUESTS, _SYMBOLS = "attached", "requests", "symbols"
+_COUNTERS, _REPORTED = "counters", "reported"
 _NAME = re.compile(r"compass\.(?P<layout>[0-9a-f]+)\.(?P<program>[0-9a-f]+)\.(?P<part>[a-z]+)")
 
 Named = Mapping[str, tuple[int, ...]]
@@ -26,12 +27,14 @@ class Legacy:
         requests: Its ring buffer request_shutdown.
         symbols: Its map symbols.
         counters: Its map counters.
+        reported: Its map reported.
     """
 
     attached: tuple[int, ...]
     requests: int
     symbols: int
     counters: int
+    reported: int
 
     def named(self, layout: str, program: str) -> Named:
         """Return the descriptors by their names.
@@ -46,6 +49,7 @@ class Legacy:
             _REQUESTS: (self.requests,),
             _SYMBOLS: (self.symbols,),
             _COUNTERS: (self.counters,),
+            _REPORTED: (self.reported,),
             _ATTACHED: self.attached,
         }
         return {f"compass.{layout}.{program}.{part}": descriptors for part, descriptors in parts.items()}
@@ -69,7 +73,8 @@ def find_legacies(kept: Named, layout: str) -> dict[str, Legacy]:
             requests=found[_REQUESTS][0],
             symbols=found[_SYMBOLS][0],
             counters=found[_COUNTERS][0],
+            reported=found[_REPORTED][0],
         )
         for program, found in parts.items()
-        if found.keys() >= {_REQUESTS, _SYMBOLS, _COUNTERS}
+        if found.keys() >= {_REQUESTS, _SYMBOLS, _COUNTERS, _REPORTED}
     }

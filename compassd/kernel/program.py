@@ -6,7 +6,6 @@ import ctypes
 import mmap
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import bcc
@@ -17,6 +16,7 @@ from compassd.errors import KernelError
 from compassd.kernel.collector import Collector
 from compassd.kernel.layout import COUNTERS, FUNCTION_RECORD, SYMBOL, TREE_RECORD, Counter
 from compassd.kernel.legacy import Legacy
+from compassd.kernel.limits import Limits
 from compassd.kernel.running import RunningRequests
 from compassd.kernel.source import own_headers, source_directory, source_text
 from compassd.kernel.symbols import Symbol, Symbols
@@ -44,9 +44,6 @@ _STAGES = {
 }
 _PERF_TYPE_SOFTWARE, _PERF_COUNT_SW_CPU_CLOCK = 1, 0
 
-# A limit that no value exceeds.
-UNLIMITED = 2**64 - 1
-
 _ENTRY = 0  # BPF_PROBE_ENTRY of libbcc's enum bpf_probe_attach_type
 _EVERY_PROCESS = -1
 _REQUEST_RING_BYTES = 16 * 2**20
@@ -62,27 +59,6 @@ _attach_uprobe.argtypes = [
     ctypes.c_int,
     ctypes.c_uint32,
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the kernel lets through: a request that exceeds at least one of the first four.
-
-    Attributes:
-        duration_ns: Wall time, ns.
-        cpu_ns: CPU time, ns.
-        memory: Peak memory, bytes.
-        waits: Waits of its call tree; a request without one exceeds none.
-        function_ns: Least wall time of a function call that is sent, ns.
-        sampling: Whether every request gets a call tree. start_sampling() fills them.
-    """
-
-    duration_ns: int = UNLIMITED
-    cpu_ns: int = UNLIMITED
-    memory: int = UNLIMITED
-    waits: int = UNLIMITED
-    function_ns: int = 0
-    sampling: bool = False
 
 
 class Program:
@@ -231,6 +207,12 @@ class Program:
         """Return the counters, summed over the processors."""
         return read_counters(self._map("counters"))
 
+    def mark_reported(self, counters: Mapping[Counter, int]) -> None:
+        """Leave it to the next process to tell of what is counted beyond these."""
+        table = self._bpf[b"reported"]
+        for counter, value in counters.items():
+            table[counter.value] = table.Leaf(value)
+
     def durations(self) -> list[int]:
         """Return the histogram of durations: slot n counts requests of 2^n <= us < 2^(n+1)."""
         table = self._bpf[b"durations"]
@@ -265,6 +247,7 @@ class Program:
             requests=self._map("request_shutdown"),
             symbols=self._map("symbols"),
             counters=self._map("counters"),
+            reported=self._map("reported"),
         )
 
     def close(self) -> None:
@@ -317,7 +300,16 @@ def symbol_reader(descriptor: int) -> Callable[[int], bytes | None]:
 
 def read_counters(descriptor: int) -> dict[Counter, int]:
     """Return what the map counters holds, summed over the processors, whichever process has made it."""
-    values = (ctypes.c_uint64 * len(get_possible_cpus()))()
+    return _read_counters(descriptor, len(get_possible_cpus()))
+
+
+def read_reported(descriptor: int) -> dict[Counter, int]:
+    """Return what the map reported holds, whichever process has made it."""
+    return _read_counters(descriptor, 1)
+
+
+def _read_counters(descriptor: int, width: int) -> dict[Counter, int]:
+    values = (ctypes.c_uint64 * width)()
     counters = {}
     for counter in COUNTERS:
         libbcc.lib.bpf_lookup_elem(descriptor, ctypes.byref(ctypes.c_uint32(counter)), values)
