@@ -79,8 +79,8 @@ class Handover:
                 _let_go(own)
         if rest:
             log.warning(
-                "what the process before has left cannot be read, as it was of another release, or systemd did "
-                "not keep all of it: requests that ended in between are not told"
+                "what the process before has left cannot be read, as it was of another release, or systemd "
+                "did not keep all of it: requests that ended in between are not told"
             )
             _let_go(rest)
 

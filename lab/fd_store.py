@@ -104,7 +104,7 @@ class FdStore:
                     self._drop({fields["FDNAME"]})
 
     def _keep(self, fields: dict[str, str], descriptors: Sequence[int]) -> None:
-        # systemd watches the others, and lets go of them: maps cannot be waited for, which looks like an error.
+        # systemd watches the others, and lets go of maps: poll(2) says of them that there is an error.
         fits = fields.get("FDPOLL") == "0"
         for descriptor in descriptors:
             if fits and len(self.kept) < self._size:

@@ -40,7 +40,7 @@ _DROP = ("--drop-privileges",)
 _STAY = {"COMPASSD_RESCAN_INTERVAL": "1h"}
 _STRICT = RULES.replace("100ms", "5ms")
 # What is kept of one program.
-_SET = 12
+_SET = 11
 
 
 @pytest.fixture
