@@ -61,7 +61,7 @@ class Handover:
     layout: str
     inherit: Callable[[Legacy], Inherited] = Inherited
     clock: Callable[[], float] = time.monotonic
-    is_left: bool = False
+    is_left: bool = field(default=False, init=False)
     _before: list[_Before] = field(default_factory=list)
     _told: set[tuple[int, int]] = field(default_factory=set)
     _missed: Mapping[Counter, int] | None = None

@@ -275,7 +275,10 @@ class RequestRing:
         self._callback = libbcc._RINGBUF_CB_TYPE(self._records)  # noqa: SLF001 - bcc does the same in table.py
         self._reader = libbcc.lib.bpf_new_ringbuf(descriptor, self._callback, None)
         if not self._reader:
-            raise KernelError("the ring buffer of the process before cannot be read")
+            raise KernelError(
+                "the ring buffer of the process before cannot be read",
+                hint="requests that ended in between are not told",
+            )
 
     def read(self) -> list[bytes]:
         """Return the records that it holds."""
