@@ -55,6 +55,13 @@ BPF_HASH(requests, u32, struct in_flight, COMPASS_PROCESSES);
 BPF_ARRAY(settings, struct settings, 1);
 BPF_PERCPU_ARRAY(counters, u64, COUNTERS);
 BPF_PERCPU_ARRAY(durations, u64, COMPASS_DURATION_SLOTS);
+/* No program uses it: what of the counters the daemon has told of, for the next daemon. */
+BPF_ARRAY(reported, u64, COUNTERS);
+/*
+ * No program uses it: the daemon puts the events here that its programs are attached by, a few for every file
+ * of the extension and one for every processor. So they are held by one descriptor.
+ */
+BPF_PERF_ARRAY(events, 8192);
 
 static inline void count_many(u32 counter, u64 amount)
 {

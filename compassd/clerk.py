@@ -101,6 +101,8 @@ class Clerk:
         self._unnamed: set[str] = set()
         self._next_look = 0.0
         self._book = self._open_book()
+        # The daemon begins to count at 0, but may have something to tell of before it counts again.
+        self._book.note_requests(0, self._clock.now())
         self._incidents = self._book.counters
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
         self._thread.start()

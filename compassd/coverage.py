@@ -13,9 +13,10 @@ from compassd.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# A process without privileges ends for another to attach to what is new, which takes seconds in which nobody
-# watches. If that one only may find something, and there is something to miss, it begins after so many looks
-# at the earliest: where containers come and go, the time without a watch stays a small part.
+# A process without privileges ends for another to attach to what is new, which takes seconds of a processor,
+# and requests that go on for long lose their call trees. If that one only may find something, and there is
+# something to watch, it begins after so many looks at the earliest: where containers come and go, that stays
+# a small part.
 _LOOKS_BETWEEN_STARTS = 12
 
 _NS_PER_S = 1_000_000_000
@@ -43,6 +44,11 @@ class Coverage:
     def paths(self) -> list[Path]:
         """The files attached to, sorted."""
         return self._attachments.paths
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What the probes are attached by."""
+        return self._attachments.descriptors
 
     @property
     def refused(self) -> int:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from compassd.breach import Breach
 from compassd.coverage import Coverage
 from compassd.delivery import Teller
 from compassd.errors import ConfigurationError, RecordError
+from compassd.handover import Handover
 from compassd.judge import Judge
 from compassd.kernel.assemble import Assembler
 from compassd.kernel.layout import Counter
-from compassd.kernel.program import UNLIMITED, Limits, Program
+from compassd.kernel.limits import UNLIMITED, Limits
+from compassd.kernel.program import Program
 from compassd.kernel.start import tree_reader
+from compassd.kernel.symbols import Symbol
+from compassd.losses import log_losses
 from compassd.routes import RouteNamer
 from compassd.rules.match import RuleSet
 from compassd.running_watch import RunningWatch
@@ -31,9 +35,12 @@ log = logging.getLogger(__name__)
 _POLL_MS = 250
 # How often to look how many requests there were.
 _COUNT_S = 1.0
-# How long delivery may take before another process takes over, while nobody watches: for the journal. What
-# remote destinations are not sent by then is in the store.
+# How long delivery may take before another process takes over: for the journal. What remote destinations are
+# not sent by then is in the store.
 _HANDOVER_S = 1.0
+# How long to wait at the end for a request whose call tree has come, at most; the kernel sends them together.
+_REST_S = 0.1
+_REST_MS = 10
 # How long closing everything takes at most after that.
 _CLOSE_S = 15.0
 
@@ -41,15 +48,6 @@ _CLOSE_S = 15.0
 EXIT_AGAIN = 75
 
 _NS_PER_S = 1_000_000_000
-
-_LOSSES = {
-    Counter.LOST: "%d requests over budget were lost: they came faster than they could be read",
-    Counter.FOREIGN: "%d probes of another release of the extension were not understood: upgrade it",
-    Counter.UNREADABLE: "%d requests could not be read from PHP's memory",
-    Counter.TREES_LOST: "%d call trees were lost: they came faster than they could be read",
-    Counter.TREELESS: "%d requests had no call tree: no memory for it, or an extension of another release",
-    Counter.UNTRACKED: "%d requests found no room in the table of running requests",
-}
 
 
 @dataclass(slots=True)
@@ -63,6 +61,7 @@ class Daemon:
         program: The loaded eBPF program; the daemon closes it.
         delivery: Takes the breaches; the daemon drains and closes it.
         signals: Flags set by the signal handlers.
+        handover: What processes before have left, and what this one leaves.
         attaches_once: Whether the privileges to attach are gone once attach() has returned.
     """
 
@@ -72,6 +71,7 @@ class Daemon:
     program: Program
     delivery: Teller
     signals: Signals
+    handover: Handover
     attaches_once: bool = False
     _coverage: Coverage = field(init=False)
     _judge: Judge = field(init=False)
@@ -87,18 +87,24 @@ class Daemon:
 
     def attach(self) -> None:
         """Attach to what there is to attach to; the rest is done by run()."""
-        reader = tree_reader(self.settings, self.program)
+        reader = tree_reader(self.settings, self._symbol)
         self._judge = Judge(self.rules, socket.gethostname(), tuple(self.settings.destinations), reader)
         self._watch = RunningWatch(self.program.running, self._judge)
         self._use(self.rules)
         self._coverage = Coverage(self.program, self.settings, attaches_once=self.attaches_once)
         self._coverage.attach()
+        if self.attaches_once:
+            self.handover.leave(self.program, self._coverage.descriptors)
 
     def run(self) -> int:
         """Run until a signal asks to stop, or another process has to attach; return the exit status."""
         self._plan_scan()
-        self._announce()
         try:
+            self._count_requests()
+            # What ended while no process was there.
+            self._read(0)
+            self.handover.take_over()
+            self._announce()
             while not self.signals.stop and not self._coverage.needs_another:
                 self._step()
         finally:
@@ -109,6 +115,7 @@ class Daemon:
 
     def _step(self) -> None:
         self._read(_POLL_MS)
+        self.handover.let_go_when_due()
         self._manager.alive()
         if self.signals.reload:
             self.signals.reload = False
@@ -123,16 +130,29 @@ class Daemon:
             self._look_at_running()
 
     def _read(self, timeout_ms: int) -> None:
-        records, _ = self.program.poll(timeout_ms)
+        own, _ = self.program.poll(timeout_ms)
         clock_offset_ns = _clock_offset_ns()
-        for record in records:
-            try:
-                parts = self._assembler.take(record)
-                if parts is not None:
-                    self._tell(self._judge.ended(parts, clock_offset_ns))
-            except RecordError as error:
-                self._undecodable += 1
-                log.error("%s", error)  # noqa: TRY400 - the message says it all
+        # Those before us first: of requests that had begun when we attached they have the call trees.
+        for assembler, records in (*self.handover.read(), (self._assembler, own)):
+            for record in records:
+                try:
+                    parts = assembler.take(record)
+                    if parts is not None and self.handover.is_first(parts):
+                        self._tell(self._judge.ended(parts, clock_offset_ns))
+                except RecordError as error:
+                    self._undecodable += 1
+                    log.error("%s", error)  # noqa: TRY400 - the message says it all
+
+    def _read_rest(self) -> None:
+        """Read what the kernel has sent; a request whose call tree we have read is not left to others."""
+        deadline = time.monotonic() + _REST_S
+        self._read(0)
+        while self._assembler.is_waiting and time.monotonic() < deadline:
+            self._read(_REST_MS)
+
+    def _symbol(self, key: int) -> Symbol | None:
+        # A function has the same key in every program.
+        return self.program.symbol(key) or self.handover.symbol(key)
 
     def _look_at_running(self) -> None:
         try:
@@ -148,23 +168,31 @@ class Daemon:
     def _count_requests(self) -> None:
         """Tell how many requests there were, which rates are made of."""
         self._next_count = time.monotonic() + _COUNT_S
-        self.delivery.note_requests(self.program.counters()[Counter.FINISHED])
+        self.delivery.note_requests(self._counters()[Counter.FINISHED])
 
     def _scan(self) -> None:
         self._plan_scan()
         self._coverage.look()
-        self._report_losses()
+        self._report_counters()
 
     def _plan_scan(self) -> None:
         self._next_scan = time.monotonic() + self.settings.rescan_interval / _NS_PER_S
 
-    def _report_losses(self) -> None:
-        """Log every counter of losses that has risen since the last time."""
-        counters = self.program.counters()
-        for counter, text in _LOSSES.items():
-            if counters[counter] > self._losses[counter]:
-                log.warning(text, counters[counter] - self._losses[counter])
-                self._losses[counter] = counters[counter]
+    def _report_counters(self) -> None:
+        """Tell of what was counted since the last time, which the next process then need not."""
+        own = self.program.counters()
+        counters = self._with_missed(own)
+        log_losses(counters, self._losses)
+        self._losses = counters
+        self.delivery.note_requests(counters[Counter.FINISHED])
+        self.program.mark_reported(own)
+
+    def _counters(self) -> dict[Counter, int]:
+        return self._with_missed(self.program.counters())
+
+    def _with_missed(self, own: Mapping[Counter, int]) -> dict[Counter, int]:
+        missed = self.handover.missed()
+        return {counter: own[counter] + missed[counter] for counter in Counter}
 
     def _use(self, rules: RuleSet) -> None:
         self.rules = self._judge.rules = rules
@@ -215,9 +243,10 @@ class Daemon:
         if self._coverage.needs_another:
             drain_s = min(drain_s, _HANDOVER_S)
         self._manager.stopping("draining", drain_s + _CLOSE_S)
-        self._coverage.close()
-        # What the kernel had sent before the probes were detached.
-        self._read(0)
+        if not self.handover.is_left:
+            self._coverage.close()
+        self._read_rest()
+        self._report_counters()
         left = self.delivery.drain(drain_s)
         for name, stats in self.delivery.stats().items():
             log.info(
@@ -241,7 +270,7 @@ class Daemon:
         self.program.close()
 
     def _summary(self, undelivered: int = 0) -> str:
-        counters = self.program.counters()
+        counters = self._counters()
         lost = (
             counters[Counter.LOST]
             + counters[Counter.UNREADABLE]

@@ -1,9 +1,10 @@
-"""Tell systemd how the service is: the protocol of sd_notify(3)."""
+"""Tell systemd how the service is, and have it keep descriptors: the protocol of sd_notify(3)."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from systemd import daemon
 
@@ -39,6 +40,36 @@ class ServiceManager:
         if self._watchdog_s is not None and now >= self._next_watchdog:
             daemon.notify("WATCHDOG=1")
             self._next_watchdog = now + self._watchdog_s
+
+
+def is_there() -> bool:
+    """Return whether systemd has started this process, and listens."""
+    return "NOTIFY_SOCKET" in os.environ
+
+
+def keep(name: str, descriptors: Sequence[int]) -> None:
+    """Have systemd keep descriptors for the next process of this service.
+
+    What is more than the unit's FileDescriptorStoreMax= it closes, and says so in the log.
+
+    Raises:
+        OSError: It cannot be asked.
+    """
+    # Unless told otherwise it lets go of what poll(2) says something of, as it does of maps.
+    daemon.notify(f"FDSTORE=1\nFDPOLL=0\nFDNAME={name}", fds=list(descriptors))
+
+
+def forget(name: str) -> None:
+    """Have systemd close what it keeps under that name."""
+    daemon.notify(f"FDSTOREREMOVE=1\nFDNAME={name}")
+
+
+def kept() -> dict[str, tuple[int, ...]]:
+    """Return what systemd has kept for this process, by name. It is there for the first call only."""
+    found: dict[str, tuple[int, ...]] = {}
+    for descriptor, name in daemon.listen_fds_with_names().items():
+        found[name] = (*found.get(name, ()), descriptor)
+    return found
 
 
 def _watchdog_interval_s() -> float | None:

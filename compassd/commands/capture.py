@@ -21,7 +21,8 @@ from compassd.kernel.assemble import Assembler, RequestParts
 from compassd.kernel.attachments import Attachments
 from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import Counter, decode_request
-from compassd.kernel.program import Limits, Program
+from compassd.kernel.limits import Limits
+from compassd.kernel.program import Program
 from compassd.kernel.start import load_program, tree_reader
 from compassd.kernel.tree import TreeReader
 from compassd.line_writer import LineWriter
@@ -76,7 +77,7 @@ def capture(settings: Settings, options: CaptureOptions) -> int:
     recorder = _Recorder(
         options=options,
         query_strings=settings.query_strings,
-        reader=tree_reader(settings, program),
+        reader=tree_reader(settings, program.symbol),
         lines=LineWriter(descriptor),
     )
     try:

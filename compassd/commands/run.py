@@ -16,6 +16,7 @@ from compassd.delivery import Delivery, Teller
 from compassd.destinations.factory import build_destinations
 from compassd.dry_run import DryRun
 from compassd.errors import ConfigurationError
+from compassd.handover import inherit_from_systemd
 from compassd.kernel.start import load_program
 from compassd.post_office import PostOffice
 from compassd.privileges import Privileged, privileged
@@ -81,6 +82,7 @@ def _start(
     signals = Signals()
     signals.install()
     watch_threads(signals.fail)
+    handover = inherit_from_systemd()
     load = partial(_load, rules or settings.rules, settings)
     loaded = load()  # before the kernel is touched: a typo should cost nothing
     delivery = _delivery(settings) if dry_run is None else _dry_run(settings, signals, dry_run)
@@ -92,6 +94,7 @@ def _start(
         program=program,
         delivery=delivery,
         signals=signals,
+        handover=handover,
         attaches_once=attaches_once,
     )
     call(daemon.attach)

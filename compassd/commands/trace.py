@@ -19,7 +19,8 @@ from compassd.errors import CompassError, KernelError
 from compassd.kernel.attachments import TRACE_PROBES, Attachments
 from compassd.kernel.discover import Discovery
 from compassd.kernel.layout import Counter, decode_function, decode_request
-from compassd.kernel.program import Limits, Program
+from compassd.kernel.limits import Limits
+from compassd.kernel.program import Program
 from compassd.kernel.workers import read_state, workers_by_pool
 from compassd.message import attributes, request_facts
 from compassd.settings import Settings

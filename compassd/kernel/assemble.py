@@ -35,6 +35,11 @@ class Assembler:
 
     _before: dict[int, list[bytes]] = field(default_factory=dict)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something came of a request that has not come itself."""
+        return bool(self._before)
+
     def take(self, record: bytes) -> RequestParts | None:
         """Take a record; return the request that it completes, if any.
 

@@ -48,6 +48,11 @@ class Attachments:
         return sorted(attached.path for attached in self._attached.values())
 
     @property
+    def descriptors(self) -> list[int]:
+        """What the probes are attached by."""
+        return [descriptor for attached in self._attached.values() for descriptor in attached.descriptors]
+
+    @property
     def refused(self) -> int:
         """How many files there are that cannot be attached to."""
         return len(self._refused)

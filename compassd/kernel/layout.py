@@ -41,6 +41,8 @@ TAGS_MAX = 8
 # struct function_record.
 FUNCTION_SIZE, CLASS_SIZE, FILE_SIZE = 128, 128, 192
 FUNCTION_RECORD = struct.Struct(f"=IIQQQI4x{FUNCTION_SIZE}s{CLASS_SIZE}s{FILE_SIZE}s")
+# struct symbol: type, line, function, class, file.
+SYMBOL = struct.Struct(f"=II{FUNCTION_SIZE}s{CLASS_SIZE}s{FILE_SIZE}s")
 
 
 class Counter(IntEnum):

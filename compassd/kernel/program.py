@@ -5,27 +5,22 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import bcc
 from bcc import libbcc
+from bcc.utils import get_possible_cpus
 
 from compassd.errors import KernelError
-from compassd.kernel.layout import (
-    CLASS_SIZE,
-    COUNTERS,
-    FILE_SIZE,
-    FUNCTION_RECORD,
-    FUNCTION_SIZE,
-    TREE_RECORD,
-    Counter,
-)
+from compassd.kernel.collector import Collector
+from compassd.kernel.layout import COUNTERS, FUNCTION_RECORD, SYMBOL, TREE_RECORD, Counter
+from compassd.kernel.legacy import Legacy
+from compassd.kernel.limits import Limits
 from compassd.kernel.running import RunningRequests
 from compassd.kernel.source import own_headers, source_directory, source_text
+from compassd.kernel.symbols import Symbol, Symbols
 from compassd.kernel.usdt import Probe
-from compassd.text import clean
 
 # Which program handles which probe.
 HANDLERS = {
@@ -49,15 +44,9 @@ _STAGES = {
 }
 _PERF_TYPE_SOFTWARE, _PERF_COUNT_SW_CPU_CLOCK = 1, 0
 
-# A limit that no value exceeds.
-UNLIMITED = 2**64 - 1
-
 _ENTRY = 0  # BPF_PROBE_ENTRY of libbcc's enum bpf_probe_attach_type
 _EVERY_PROCESS = -1
-# What a callback tells libbpf's ring_buffer__poll(): a negative number ends it.
-_GO_ON, _STOP = 0, -1
-# As many as the kernel keeps.
-_SYMBOLS_MAX = 16384
+_REQUEST_RING_BYTES = 16 * 2**20
 
 # libbcc has taken the semaphore's offset as a seventh argument since 0.17; its Python declaration lacks it.
 _attach_uprobe = libbcc.lib.bpf_attach_uprobe
@@ -70,44 +59,6 @@ _attach_uprobe.argtypes = [
     ctypes.c_int,
     ctypes.c_uint32,
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the kernel lets through: a request that exceeds at least one of the first four.
-
-    Attributes:
-        duration_ns: Wall time, ns.
-        cpu_ns: CPU time, ns.
-        memory: Peak memory, bytes.
-        waits: Waits of its call tree; a request without one exceeds none.
-        function_ns: Least wall time of a function call that is sent, ns.
-        sampling: Whether every request gets a call tree. start_sampling() fills them.
-    """
-
-    duration_ns: int = UNLIMITED
-    cpu_ns: int = UNLIMITED
-    memory: int = UNLIMITED
-    waits: int = UNLIMITED
-    function_ns: int = 0
-    sampling: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """What a function is called, as PHP spells it.
-
-    Attributes:
-        function: Its name, "" for code outside of functions.
-        scope: Its class, "" for none.
-        file: Where it is defined, "" for an internal one.
-        type: Of its zend_function: 1 internal, 2 user, 4 eval().
-    """
-
-    function: str
-    scope: str
-    file: str
-    type: int
 
 
 class Program:
@@ -125,7 +76,7 @@ class Program:
     def __init__(
         self,
         *,
-        request_ring_bytes: int = 16 * 2**20,
+        request_ring_bytes: int = _REQUEST_RING_BYTES,
         function_ring_bytes: int = mmap.PAGESIZE,
         processes: int = 8192,
     ) -> None:
@@ -151,11 +102,11 @@ class Program:
                 hint="run `compassd doctor` as root: it names what the kernel or the privileges lack",
             ) from error
         self._running = RunningRequests(lambda name: self._bpf[name.encode()])
-        self._symbols: dict[int, Symbol] = {}
+        self._symbols = Symbols(symbol_reader(self._map("symbols")))
         # No more than a ring buffer can hold at once: whoever fills it faster than this reads it must not
         # keep poll() from returning.
-        self._requests = _Collector(request_ring_bytes // TREE_RECORD.size + 1)
-        self._functions = _Collector(function_ring_bytes // FUNCTION_RECORD.size + 1)
+        self._requests = Collector(request_ring_bytes // TREE_RECORD.size + 1)
+        self._functions = Collector(function_ring_bytes // FUNCTION_RECORD.size + 1)
         # In this order: poll() counts on the function calls being read before the requests.
         self._bpf[b"function_end"].open_ring_buffer(self._functions)
         self._bpf[b"request_shutdown"].open_ring_buffer(self._requests)
@@ -198,21 +149,7 @@ class Program:
 
     def symbol(self, key: int) -> Symbol | None:
         """Return what the kernel has read about a function, None if it has forgotten it since."""
-        if key not in self._symbols:
-            try:
-                found = self._bpf[b"symbols"][ctypes.c_uint64(key)]
-            except KeyError:
-                return None
-            if len(self._symbols) >= _SYMBOLS_MAX:
-                self._symbols.clear()
-            self._symbols[key] = Symbol(
-                function=clean(found.function, FUNCTION_SIZE),
-                # A keyword to Python.
-                scope=clean(getattr(found, "class"), CLASS_SIZE),
-                file=clean(found.file, FILE_SIZE),
-                type=found.type,
-            )
-        return self._symbols[key]
+        return self._symbols.get(key)
 
     def set_text_sources(self, sources: Mapping[tuple[int, int], int]) -> None:
         """Tell the kernel which functions wait for something that has a text, and where they have it.
@@ -268,8 +205,13 @@ class Program:
 
     def counters(self) -> dict[Counter, int]:
         """Return the counters, summed over the processors."""
-        table = self._bpf[b"counters"]
-        return {counter: sum(table[counter.value]) for counter in COUNTERS}
+        return read_counters(self._map("counters"))
+
+    def mark_reported(self, counters: Mapping[Counter, int]) -> None:
+        """Leave it to the next process to tell of what is counted beyond these."""
+        table = self._bpf[b"reported"]
+        for counter, value in counters.items():
+            table[counter.value] = table.Leaf(value)
 
     def durations(self) -> list[int]:
         """Return the histogram of durations: slot n counts requests of 2^n <= us < 2^(n+1)."""
@@ -281,27 +223,98 @@ class Program:
         """The requests that have begun and not ended."""
         return self._running
 
+    def leave(self, attached: Iterable[int]) -> Legacy:
+        """Return what the program goes on by without this process; close() then only closes.
+
+        Args:
+            attached: What attach() has returned.
+
+        Raises:
+            KernelError: It is attached to more than the map for it has room for.
+        """
+        clocks = [clock for each in self._bpf.open_perf_events.values() for clock in each.values()]
+        try:
+            for index, event in enumerate((*attached, *clocks)):
+                self._bpf[b"events"][ctypes.c_int(index)] = ctypes.c_int(event)
+        except Exception as error:  # bcc raises bare Exception
+            raise KernelError(f"not everything can stay attached: {error}") from error
+        # bcc stops those that it knows of before it closes them.
+        self._bpf.open_perf_events.clear()
+        # The kernel empties a map of programs when nobody has it open.
+        stages = map(self._map, _STAGES)
+        return Legacy(
+            attached=(self._map("events"), *stages, *self._bpf.raw_tracepoint_fds.values()),
+            requests=self._map("request_shutdown"),
+            symbols=self._map("symbols"),
+            counters=self._map("counters"),
+            reported=self._map("reported"),
+        )
+
     def close(self) -> None:
         """Detach and free everything. The program is of no use after that."""
         self._bpf.cleanup()
 
+    def _map(self, name: str) -> int:
+        descriptor: int = self._bpf[name.encode()].map_fd
+        return descriptor
 
-class _Collector:
-    """A ring buffer's callback, which keeps the records and does no more: an exception in it would be lost.
+
+class RequestRing:
+    """The ring buffer request_shutdown of a program that another process has loaded.
 
     Args:
-        limit: After how many records to ask libbpf to stop reading.
+        descriptor: Of the ring buffer; stays open.
+
+    Raises:
+        KernelError: It cannot be read.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._records: list[bytes] = []
+    def __init__(self, descriptor: int) -> None:
+        self._records = Collector(_REQUEST_RING_BYTES // TREE_RECORD.size + 1)
+        # As long as libbpf may call it.
+        self._callback = libbcc._RINGBUF_CB_TYPE(self._records)  # noqa: SLF001 - bcc does the same in table.py
+        self._reader = libbcc.lib.bpf_new_ringbuf(descriptor, self._callback, None)
+        if not self._reader:
+            raise KernelError(
+                "the ring buffer of the process before cannot be read",
+                hint="requests that ended in between are not told",
+            )
 
-    def __call__(self, _context: object, data: int, size: int) -> int:
-        self._records.append(ctypes.string_at(data, size))
-        return _STOP if len(self._records) >= self._limit else _GO_ON
+    def read(self) -> list[bytes]:
+        """Return the records that it holds."""
+        libbcc.lib.bpf_consume_ringbuf(self._reader)
+        return self._records.take()
 
-    def take(self) -> list[bytes]:
-        """Return the records collected since the last time."""
-        records, self._records = self._records, []
-        return records
+    def close(self) -> None:
+        """Free what it was read with."""
+        libbcc.lib.bpf_free_ringbuf(self._reader)
+
+
+def symbol_reader(descriptor: int) -> Callable[[int], bytes | None]:
+    """Return what looks up a struct symbol in the map symbols, whichever process has made it."""
+
+    def look_up(key: int) -> bytes | None:
+        value = ctypes.create_string_buffer(SYMBOL.size)
+        status = libbcc.lib.bpf_lookup_elem(descriptor, ctypes.byref(ctypes.c_uint64(key)), value)
+        return value.raw if status == 0 else None
+
+    return look_up
+
+
+def read_counters(descriptor: int) -> dict[Counter, int]:
+    """Return what the map counters holds, summed over the processors, whichever process has made it."""
+    return _read_counters(descriptor, len(get_possible_cpus()))
+
+
+def read_reported(descriptor: int) -> dict[Counter, int]:
+    """Return what the map reported holds, whichever process has made it."""
+    return _read_counters(descriptor, 1)
+
+
+def _read_counters(descriptor: int, width: int) -> dict[Counter, int]:
+    values = (ctypes.c_uint64 * width)()
+    counters = {}
+    for counter in COUNTERS:
+        libbcc.lib.bpf_lookup_elem(descriptor, ctypes.byref(ctypes.c_uint32(counter)), values)
+        counters[counter] = sum(values)
+    return counters

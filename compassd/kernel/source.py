@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from compassd.errors import KernelError
 
 # The parts of the program, compiled as one text in this order.
 _PARTS = ("compass.c", "walk.c", "tree.c", "texts.c", "sampler.c", "requests.c")
+# What the daemon knows of the program's records and maps.
+_LAYOUT = ("compass_abi.h", "compass_records.h")
 
 
 def source_directory() -> Path:
@@ -29,6 +32,12 @@ def source_directory() -> Path:
 def source_text(directory: Path) -> str:
     """Return the program as one text; an error in it is told by the name and line of its part."""
     return "".join(f'#line 1 "{name}"\n{(directory / name).read_text()}' for name in _PARTS)
+
+
+def layout_id(directory: Path) -> str:
+    """Return hexadecimal digits that differ between programs whose records or maps may differ."""
+    headers = b"".join((directory / name).read_bytes() for name in _LAYOUT)
+    return hashlib.sha256(headers).hexdigest()[:16]
 
 
 @contextmanager

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from compassd.kernel.program import Program
+from compassd.kernel.symbols import Symbol
 from compassd.kernel.tree import TreeReader
 from compassd.settings import Settings
 from compassd.waits.functions import kernel_sources
@@ -26,6 +29,11 @@ def load_program(settings: Settings) -> Program:
     return program
 
 
-def tree_reader(settings: Settings, program: Program) -> TreeReader:
-    """Return what turns the program's records into call trees, with the texts that the settings allow."""
-    return TreeReader(_NS_PER_S // settings.sample_rate, program.symbol, TextShow(settings.wait_texts))
+def tree_reader(settings: Settings, names: Callable[[int], Symbol | None]) -> TreeReader:
+    """Return what turns a program's records into call trees, with the texts that the settings allow.
+
+    Args:
+        settings: The settings.
+        names: Names of a symbol, None if they are not known.
+    """
+    return TreeReader(_NS_PER_S // settings.sample_rate, names, TextShow(settings.wait_texts))

@@ -24,7 +24,8 @@ from compassd.kernel.layout import (
     decode_request,
     part_key,
 )
-from compassd.kernel.program import Limits, Program
+from compassd.kernel.limits import Limits
+from compassd.kernel.program import Program
 from compassd.kernel.usdt import REQUEST_PROBES, read_extension
 from lab.fastcgi import Call, drive, drive_all
 from lab.processes import wait_until

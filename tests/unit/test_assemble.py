@@ -57,6 +57,25 @@ def test_what_an_earlier_request_left_is_not_taken_for_this_ones() -> None:
     assert (parts.tree, parts.texts) == (_tree(), (_text(b"new"),))
 
 
+def test_what_is_left_of_a_group_that_another_reader_began_is_the_request_alone() -> None:
+    assembler = Assembler()
+    assembler.take(_text(b"its tree was read by another"))
+    parts = assembler.take(_request())
+    assert parts is not None
+    assert (parts.tree, parts.texts) == (None, ())
+    assert not assembler.is_waiting
+
+
+def test_it_waits_for_a_request_whose_tree_has_come() -> None:
+    assembler = Assembler()
+    assembler.take(_tree())
+    assert assembler.is_waiting
+    assembler.take(_request(pid=2))
+    assert assembler.is_waiting
+    assembler.take(_request())
+    assert not assembler.is_waiting
+
+
 def test_a_worker_that_died_is_told_as_such() -> None:
     parts = Assembler().take(_request(kind=layout.RECORD_DIED))
     assert parts is not None

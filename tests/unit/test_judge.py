@@ -13,8 +13,8 @@ from compassd.calltree import Frame
 from compassd.judge import Judge, plain_place
 from compassd.kernel import layout
 from compassd.kernel.assemble import RequestParts
-from compassd.kernel.program import Symbol
 from compassd.kernel.running import Snapshot
+from compassd.kernel.symbols import Symbol
 from compassd.kernel.texts import RawText
 from compassd.kernel.tree import TreeReader
 from compassd.rules.match import RuleSet

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from compassd.errors import RecordError
 from compassd.kernel import layout
-from compassd.kernel.program import UNLIMITED
+from compassd.kernel.limits import UNLIMITED
 from lab.kernel_records import request_record
 
 _PROGRAM = r"""
@@ -28,6 +28,7 @@ _PROGRAM = r"""
 #define NODE(field) SHOW("node." #field, offsetof(struct tree_node, field))
 #define TEXT(field) SHOW("text." #field, offsetof(struct text_record, field))
 #define ABSENCE(field) SHOW("absence." #field, offsetof(struct absence, field))
+#define SYMBOL(field) SHOW("symbol." #field, offsetof(struct symbol, field))
 #define FUNCTION(field) SHOW("function." #field, offsetof(struct function_record, field))
 int main(void)
 {
@@ -47,6 +48,8 @@ int main(void)
 	SHOW("function size", sizeof(struct function_record));
 	FUNCTION(pid); FUNCTION(line); FUNCTION(request_start_ns); FUNCTION(start_ns); FUNCTION(elapsed_ns);
 	FUNCTION(depth); FUNCTION(function); FUNCTION(class); FUNCTION(file);
+	SHOW("symbol size", sizeof(struct symbol));
+	SYMBOL(type); SYMBOL(line); SYMBOL(function); SYMBOL(class); SYMBOL(file);
 	SHOW("version value", COMPASS_ABI_VERSION);
 	SHOW("late", COMPASS_REQUEST_LATE);
 	SHOW("uri cut", COMPASS_REQUEST_URI_CUT);
@@ -136,6 +139,12 @@ def test_function_record_has_the_compilers_layout(compiled: dict[str, int]) -> N
     positions = _positions(layout.FUNCTION_RECORD, len(fields))
     assert positions == [compiled[f"function.{name}"] for name in fields]
     assert layout.FUNCTION_RECORD.size == compiled["function size"]
+
+
+def test_symbol_has_the_compilers_layout(compiled: dict[str, int]) -> None:
+    fields = ["type", "line", "function", "class", "file"]
+    assert _positions(layout.SYMBOL, len(fields)) == [compiled[f"symbol.{name}"] for name in fields]
+    assert layout.SYMBOL.size == compiled["symbol size"]
 
 
 def test_tree_record_has_the_compilers_layout(compiled: dict[str, int]) -> None:

@@ -6,8 +6,8 @@ import time
 
 from compassd.breach import Breach
 from compassd.judge import Judge
-from compassd.kernel.program import Symbol
 from compassd.kernel.running import RunningRequests
+from compassd.kernel.symbols import Symbol
 from compassd.kernel.texts import RawText
 from compassd.kernel.tree import TreeReader
 from compassd.rules.match import RuleSet

@@ -7,7 +7,7 @@ import pytest
 from compassd.calltree import NO_PARENT, CallTree, Frame, Node, Totals
 from compassd.errors import RecordError
 from compassd.kernel import layout
-from compassd.kernel.program import Symbol
+from compassd.kernel.symbols import Symbol
 from compassd.kernel.texts import RawText
 from compassd.kernel.tree import TreeReader
 from lab.kernel_records import OTHER, RawNode, tree_record

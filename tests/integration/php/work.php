@@ -35,6 +35,12 @@ switch ($_GET['do'] ?? 'sleep') {
         http_response_code((int) $_GET['status']);
         usleep($ms * 1000);
         break;
+    case 'wait':
+        while (!file_exists($_GET['until'])) {
+            clearstatcache();
+            usleep(10000);
+        }
+        break;
     case 'finish':
         echo json_encode(['early' => true]);
         fastcgi_finish_request();
