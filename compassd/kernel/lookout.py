@@ -131,13 +131,20 @@ def root_mount(proc: Path, process: str) -> bytes:
 
 
 def _at_home(root: Path, paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield those of the paths below a process's root that lead to the same file from our own."""
+    """Yield where, from our own root, the extensions are that a process of the same root has mapped.
+
+    One that was replaced since is another file: that at its place, which the process loads when it is started
+    again.
+    """
     for path in paths:
-        if path.is_relative_to(root):
-            own = Path("/") / path.relative_to(root)
-            try:
-                same = own.samefile(path)
-            except OSError:
-                continue
-            if same:
-                yield own
+        try:
+            if path.is_relative_to(root):
+                own = Path("/") / path.relative_to(root)
+                is_there = own.samefile(path)
+            else:
+                own = Path(str(path.readlink()).removesuffix(" (deleted)"))
+                is_there = own.exists()
+        except OSError:
+            continue
+        if is_there:
+            yield own

@@ -53,6 +53,20 @@ def test_a_php_fpm_that_was_started_again_is_not_new(machine: Machine) -> None:
     assert machine.lookout.new_master() is None
 
 
+def test_a_php_fpm_that_is_started_again_after_an_upgrade_is_not_new(tmp_path: Path) -> None:
+    """It still ran the file that had been replaced before anybody looked, as in an upgrade of both packages."""
+    proc = Proc(tmp_path / "proc")
+    extension = tmp_path / "compass.so"
+    proc.add(100, "php-fpm8.2", title=_TITLE, maps=map_line(f"{extension} (deleted)"))
+    (proc.path / "100/map_files/7f00-7f10").symlink_to(f"{extension} (deleted)")
+    extension.write_bytes(b"ELF")
+    lookout = Lookout(Discovery(directories=(), proc=proc.path))
+    lookout.survey()
+    proc.end(100)
+    proc.add(200, "php-fpm8.2", title=_TITLE, start=2)
+    assert lookout.new_master() is None
+
+
 @pytest.mark.parametrize(
     ("name", "title", "root"),
     [
