@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from lab.booted import Booted
 from lab.build import ROOT
 from lab.errors import LabError
 
@@ -36,6 +37,13 @@ def packages(release: str) -> list[Path]:
 def next_version(release: str, target: Path) -> list[Path]:
     """Make packages of a later version, with another default in each file of configuration, in target."""
     return [_next_version(deb, target) for deb in packages(release)]
+
+
+def left_behind(machine: Booted) -> list[str]:
+    """Return the files of Compass on a machine: not what the tests put there, and neither logs nor caches."""
+    pruned = " -o ".join(f"-path {path} -prune" for path in ("/opt", "/root", "/var/log", "/var/cache"))
+    found = machine.run("sh", "-c", f"find / /run -xdev {pruned} -o -iname '*compass*' -print")
+    return found.splitlines()
 
 
 def _next_version(deb: Path, target: Path) -> Path:

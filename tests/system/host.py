@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from compassd.kernel.discover import Discovery
+from compassd.kernel.workers import read_state, workers_by_pool
 from lab.booted import Booted
 from lab.fastcgi import Call, Response, send
 from lab.processes import wait_until
@@ -110,6 +112,12 @@ class Host:
         """Send a request to PHP-FPM, past the web server."""
         socket = self.machine.root / "run/php" / f"php{self.php}-fpm.sock"
         return send(socket, Call(script=Path("/srv/page.php"), uri=uri))
+
+    def is_attached(self) -> bool:
+        """Return whether a probe is attached to, of all workers that there are."""
+        proc = self.machine.root / "proc"
+        (master,) = Discovery(proc=proc).masters()
+        return any(read_state(proc, worker).is_armed for worker in workers_by_pool(proc, master).values())
 
     def property(self, name: str) -> str:
         """Return a property of compassd's service."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import manual
+from lab.ansible_controller import reach
 from lab.booted import Booted
 from lab.build import ROOT
 from lab.errors import LabError
@@ -191,7 +192,7 @@ class Controller:
             LabError: It failed.
         """
         if text.startswith("ansible-playbook "):
-            text += f" --extra-vars '{json.dumps(self._connection)}'"
+            text += f" --extra-vars '{json.dumps(_connection(self._server))}'"
         done = subprocess.run(
             ["bash", "-c", text],
             check=False,
@@ -209,23 +210,16 @@ class Controller:
         return done.stdout
 
     @property
-    def _connection(self) -> dict[str, object]:
-        """How the server is reached: into its namespaces, as root, which need no network and no sudo."""
-        pid = int(self._server.machine.root.parent.name)
-        return {
-            "ansible_become": False,
-            "ansible_connection": "nsenter",
-            "ansible_nsenter_pid": pid,
-            "ansible_python_interpreter": "/usr/bin/python3",
-        }
-
-    @property
     def _environment(self) -> dict[str, str]:
         return {
-            "ANSIBLE_CONNECTION_PLUGINS": str(ROOT / "tests/system/connection"),
+            "ANSIBLE_CONNECTION_PLUGINS": str(ROOT / "lab/connection"),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_PIPELINING": "1",
             "HOME": str(self._directory),
             "LC_ALL": "C.UTF-8",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
+
+
+def _connection(server: Server) -> dict[str, object]:
+    return {**reach(server.machine.leader), "ansible_become": False}

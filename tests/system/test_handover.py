@@ -11,8 +11,6 @@ from typing import Any, Self
 
 import pytest
 
-from compassd.kernel.discover import Discovery
-from compassd.kernel.workers import read_state, workers_by_pool
 from lab.processes import wait_until
 from tests.system.host import RULES, Host
 
@@ -69,15 +67,9 @@ def _wait_for_all(host: Host, sent: list[str]) -> None:
     wait_until(lambda: set(host.told()) >= set(sent), timeout=20, what="all to be told", detail=host.log)
 
 
-def _is_attached(host: Host) -> bool:
-    proc = host.machine.root / "proc"
-    (master,) = Discovery(proc=proc).masters()
-    return any(read_state(proc, worker).is_armed for worker in workers_by_pool(proc, master).values())
-
-
 def _wait_until_detached(host: Host) -> None:
     assert host.property("NFileDescriptorStore") == "0"
-    wait_until(lambda: not _is_attached(host), timeout=20, what="the probes to be detached", detail=host.log)
+    wait_until(lambda: not host.is_attached(), timeout=20, what="the probes to be detached", detail=host.log)
 
 
 def _install(host: Host, _stream: Stream) -> None:
@@ -118,7 +110,7 @@ def test_every_request_is_told_once_while_the_service_is_started_again(
 def test_nothing_stays_attached_when_the_service_is_stopped(host: Host) -> None:
     host.start()
     host.request("/any")
-    assert _is_attached(host)
+    assert host.is_attached()
     host.machine.run("systemctl", "restart", "compassd")
     assert host.property("NFileDescriptorStore") == _KEPT
     host.machine.run("systemctl", "stop", "compassd")

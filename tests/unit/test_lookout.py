@@ -54,7 +54,7 @@ def test_a_php_fpm_that_was_started_again_is_not_new(machine: Machine) -> None:
 
 
 def test_a_php_fpm_that_is_started_again_after_an_upgrade_is_not_new(tmp_path: Path) -> None:
-    """It still ran the file that had been replaced before anybody looked, as in an upgrade of both packages."""
+    """It still ran the file that had been replaced before anybody looked: both packages were upgraded."""
     proc = Proc(tmp_path / "proc")
     extension = tmp_path / "compass.so"
     proc.add(100, "php-fpm8.2", title=_TITLE, maps=map_line(f"{extension} (deleted)"))
