@@ -40,6 +40,7 @@ class Managed(Host):
     def prepare(self) -> None:
         """Make it a web server that has a repository with the packages, and Python for Ansible."""
         run = self.machine.run
+        self.machine.write("/etc/hostname", f"{self.name}\n")
         run("hostname", self.name)
         self.php = run("sh", "-c", "ls /etc/php").strip()
         site.serve(self.machine, self.php)
@@ -99,14 +100,14 @@ class Managed(Host):
         """Return how often the service has been started."""
         return len(self.machine.messages(_STARTED, "UNIT=compassd.service"))
 
-    def wait_for(self, path: str, text: str) -> Received:
-        """Return the first request that the receiver has taken at the path and that has the text in it."""
+    def wait_for(self, path: str, *texts: str) -> Received:
+        """Return the first request that the receiver has taken at the path and that has these texts in it."""
 
         def found() -> list[Received]:
             taken = [one for one in self.receiver.received if one.accepted and one.path == path]
-            return [one for one in taken if text.encode() in one.body]
+            return [one for one in taken if all(text.encode() in one.body for text in texts)]
 
-        wait_until(lambda: bool(found()), timeout=90, what=f"{path} to get {text}", detail=self.log)
+        wait_until(lambda: bool(found()), timeout=90, what=f"{path} to get {texts}", detail=self.log)
         return found()[0]
 
     def _add_repository(self, name: str, path: str) -> None:

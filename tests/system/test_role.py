@@ -198,7 +198,7 @@ def test_a_changed_secret_takes_a_restart(configured: Fleet) -> None:
 def test_the_latest_version_is_installed_and_what_is_under_way_goes_on(
     configured: Fleet, tmp_path: Path
 ) -> None:
-    incidents = configured.each(_begin)
+    incidents = configured.each(lambda machine: _begin(machine, "upgrade"))
     before = configured.each(Managed.process)
     configured.each(lambda machine: machine.offer_later_packages(tmp_path / machine.name))
     try:
@@ -207,34 +207,60 @@ def test_the_latest_version_is_installed_and_what_is_under_way_goes_on(
         assert all(version.endswith("+next") for found in versions.values() for version in found.values())
         after = configured.each(Managed.process)
         assert not set(before.items()) & set(after.items())
-        configured.each(lambda machine: _prove_that_it_goes_on(machine, incidents[machine.name]))
+        configured.each(lambda machine: _prove_that_it_goes_on(machine, "upgrade", incidents[machine.name]))
     finally:
         configured.each(Managed.withdraw_later_packages)
 
 
-def _begin(machine: Managed) -> str:
+def test_what_the_role_has_set_up_lasts(configured: Fleet) -> None:
+    configured.each(_check_by_hand)
+    incidents = configured.each(lambda machine: _begin(machine, "reboot"))
+    configured.each(lambda machine: machine.machine.reboot())
+    configured.each(lambda machine: _prove_that_it_goes_on(machine, "reboot", incidents[machine.name]))
+    assert changed(configured.change()) == everywhere(0)
+
+
+def _check_by_hand(machine: Managed) -> None:
+    """Do what administrators do between two runs of Ansible."""
+    run, rules = machine.machine.run, "/etc/compassd/rules.toml"
+    run("systemctl", "restart", machine.fpm)
+    machine.browse("/again?ms=150")
+    machine.wait_for_told("/again")
+    # What the catalog has to say of it.
+    text = run("journalctl", "MESSAGE_ID=55fb85bec3984995914a201238321127", "-x", "--no-pager")
+    assert "GET /again took" in text
+    assert "Subject: A PHP-FPM request was over the budget of rule slow" in text
+    before = run("cat", rules)
+    machine.machine.write(rules, before.replace("ms", "furlongs"))
+    assert machine.machine.try_run("systemctl", "reload", "compassd")[0] != 0
+    assert f"{rules}:" in machine.log()
+    machine.machine.write(rules, before)
+    run("systemctl", "reload", "compassd")
+
+
+def _begin(machine: Managed, name: str) -> str:
     """Have an incident told, and the message about another one wait; return the first one's id."""
-    machine.browse("/before?ms=150")
-    opened = machine.wait_for(WEBHOOK_PATH, "/before").json
-    machine.wait_for(SLACK_PATH, "/before")
+    machine.browse(f"/{name}?ms=150")
+    opened = machine.wait_for(WEBHOOK_PATH, f"/{name}").json
+    machine.wait_for(SLACK_PATH, f"/{name}")
     # The pauses between attempts do not grow while the packages are installed.
     machine.receiver.misbehave(*[Status(503, {"Retry-After": "10"})] * 1000)
-    machine.browse("/waits?ms=150")
+    machine.browse(f"/waits-for-{name}?ms=150")
     wait_until(
-        lambda: "/waits" in machine.machine.run("compassd", "outbox", "list", "--json"),
+        lambda: f"/waits-for-{name}" in machine.machine.run("compassd", "outbox", "list", "--json"),
         timeout=20,
         what="a message to wait",
     )
     return str(opened["incident_id"])
 
 
-def _prove_that_it_goes_on(machine: Managed, incident: str) -> None:
+def _prove_that_it_goes_on(machine: Managed, name: str, incident: str) -> None:
     """Check that the message arrives after all, and that the incident is the same one when it gets worse."""
     machine.receiver.behave()
-    machine.browse("/before?ms=700")
-    machine.wait_for(WEBHOOK_PATH, "/waits")
-    machine.wait_for(SLACK_PATH, "/waits")
-    escalated = machine.wait_for(WEBHOOK_PATH, '"escalated"').json
+    machine.browse(f"/{name}?ms=700")
+    machine.wait_for(WEBHOOK_PATH, f"/waits-for-{name}")
+    machine.wait_for(SLACK_PATH, f"/waits-for-{name}")
+    escalated = machine.wait_for(WEBHOOK_PATH, f"/{name}", '"escalated"').json
     assert escalated["incident_id"] == incident
     assert escalated["figures"]["hits"] == 2
 
