@@ -86,7 +86,10 @@ class Booted:
         return self._state / "console.log"
 
     def start(self) -> None:
-        """Boot it, with what it wrote before, and return once systemd has nothing more to start."""
+        """Boot it, with what it wrote before, and return once systemd has nothing more to start.
+
+        It ends with the thread that called this.
+        """
         binds = [f"--bind-ro={source}:{target}" for source, target in self._shown.items()]
         with self.log.open("ab") as log:
             self._process = processes.start(
@@ -111,7 +114,7 @@ class Booted:
         self._process, self._leader = None, 0
 
     def reboot(self) -> None:
-        """Have it end for a reboot, and boot it again; return once systemd has nothing more to start."""
+        """Have it end for a reboot, and start() it again."""
         process = self._process
         if process is None:
             raise LabError("a machine that does not run cannot boot again")
