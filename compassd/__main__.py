@@ -129,10 +129,14 @@ def command_line() -> argparse.ArgumentParser:
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "source", metavar="FILE", help='a breach as JSON, or one a line; "-" reads standard input'
+        "source",
+        metavar="FILE",
+        help='a breach or an incident as JSON, or one a line; "-" reads standard input',
     )
     parser.add_argument(
-        "--id", metavar="ID", help="the breach of this id, or its beginning (default: the last)"
+        "--id",
+        metavar="ID",
+        help="the breach of this id, or its beginning (default: the last, of an incident the worst)",
     )
     formats = parser.add_mutually_exclusive_group()
     for name, help_text in (

@@ -126,7 +126,7 @@ def parse_breach(document: Mapping[str, Any], place: str = WHOLE) -> BreachDocum
     if document.get("type") != TYPE:
         raise InputError(
             f'{place} is not a breach: its "type" is not "{TYPE}"',
-            hint="give what a webhook receives, or what the stdout destination prints",
+            hint="give what a webhook receives of an incident, or what the stdout destination prints",
         )
     if document.get("version") != VERSION:
         raise InputError(

@@ -1,5 +1,7 @@
 """Find the JSON object of one breach in a file: the only one, the last of JSON Lines, or the one of an id.
 
+An incident stands for the worst breach that it has, and for others by their ids.
+
 The size is bounded, so that a wrong file is refused instead of filling the memory.
 """
 
@@ -9,6 +11,7 @@ import json
 from typing import Any, NoReturn
 
 from compassd.errors import CompassError
+from compassd.incident_document import INCIDENT_TYPE
 from compassd.text import clean_text, shorten
 from compassd.units import quoted
 
@@ -26,7 +29,7 @@ class InputError(CompassError):
 
 
 def find_document(raw: bytes, breach_id: str | None = None) -> tuple[dict[str, Any], str]:
-    """Return the JSON object in the input, the last one in a JSON Lines file, and what to call its place.
+    """Return the breach in the input, the last one in a JSON Lines file, and what to call its place.
 
     Args:
         raw: The input, UTF-8.
@@ -43,15 +46,15 @@ def find_document(raw: bytes, breach_id: str | None = None) -> tuple[dict[str, A
     parts = _parts(raw.decode("utf-8-sig", "replace"))
     if breach_id is None:
         place, text = parts[-1]
-        return load_object(text, place), place
+        return _breaches(load_object(text, place), place)[0]
     # Only those lines are parsed that can be it; a later one of the same id is the same breach, sent again.
     found: dict[str, tuple[dict[str, Any], str]] = {}
     for place, text in parts:
         if breach_id in text:
-            document = load_object(text, place)
-            found_id = str(document.get("id", ""))
-            if found_id.startswith(breach_id):
-                found[found_id] = document, place
+            for breach in _breaches(load_object(text, place), place):
+                found_id = str(breach[0].get("id", ""))
+                if found_id.startswith(breach_id):
+                    found[found_id] = breach
     if not found:
         raise InputError(f"there is no breach with the id {quoted(breach_id)} in the input")
     if len(found) > 1 and breach_id not in found:
@@ -65,6 +68,20 @@ def find_document(raw: bytes, breach_id: str | None = None) -> tuple[dict[str, A
 def reason(error: Exception) -> str:
     """Return what is wrong, safe for a terminal: the error may quote the input."""
     return shorten(clean_text(str(error)), _SHOWN_REASON) or type(error).__name__
+
+
+def _breaches(document: dict[str, Any], place: str) -> list[tuple[dict[str, Any], str]]:
+    """Return an incident's breaches, worst first, or else the document; and what to call their places."""
+    if document.get("type") != INCIDENT_TYPE:
+        return [(document, place)]
+    exemplars = document.get("exemplars")
+    if (
+        not isinstance(exemplars, list)
+        or not exemplars
+        or not all(isinstance(one, dict) for one in exemplars)
+    ):
+        raise InputError(f'{place} is not an incident: it has no list of objects "exemplars"')
+    return [(breach, f"breach {number} of {place}") for number, breach in enumerate(exemplars, 1)]
 
 
 def _parts(text: str) -> list[tuple[str, str]]:

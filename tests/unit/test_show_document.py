@@ -129,6 +129,27 @@ def test_an_id_or_its_beginning_picks_one() -> None:
         find_document(lines, "c")
 
 
+def test_an_incident_stands_for_its_worst_breach() -> None:
+    exemplars = [{**_example(), "id": breach_id} for breach_id in ("a1", "b1", "b2")]
+    lines = _lines("c1") + encode({"type": "compass.incident", "id": "x", "exemplars": exemplars})
+    assert parse_breach(*find_document(lines)).id == "a1"
+    assert parse_breach(*find_document(lines, "b2")).id == "b2"
+    assert find_document(lines, "b1")[1] == "breach 2 of line 2"
+    assert find_document(lines, "c")[1] == "line 1"
+    with pytest.raises(InputError, match='2 breaches have an id that begins with "b"'):
+        find_document(lines, "b")
+    with pytest.raises(InputError, match='there is no breach with the id "x"'):
+        find_document(lines, "x")
+
+
+@pytest.mark.parametrize("exemplars", [None, [], {}, "a", [1]])
+def test_an_incident_without_breaches_is_refused(exemplars: object) -> None:
+    with pytest.raises(
+        InputError, match='the input is not an incident: it has no list of objects "exemplars"'
+    ):
+        find_document(encode({"type": "compass.incident", "exemplars": exemplars}))
+
+
 def test_lines_that_are_not_wanted_need_not_be_whole() -> None:
     assert find_document(_lines("a1") + b"garbage\n" + _lines("b1"), "a1")[0]["id"] == "a1"
     with pytest.raises(InputError, match=r"line 2 is not JSON: .*column"):
