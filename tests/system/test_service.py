@@ -34,6 +34,21 @@ def test_requests_are_told_by_a_service_without_privileges(host: Host) -> None:
     assert "requests" in host.property("StatusText")
 
 
+def test_what_the_service_may_write_is_never_executed(host: Host) -> None:
+    host.start()
+    # Python runs this at each start where it looks into the home of its user.
+    run = host.machine.run
+    version = run("python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()
+    planted = f"/var/lib/compassd/.local/lib/python{version}/site-packages/planted.pth"
+    host.machine.write(planted, "import os; os.mkdir('/var/lib/compassd/executed')\n")
+    run("chown", "--recursive", "compassd:", "/var/lib/compassd/.local")
+    shell = "env HOME=/var/lib/compassd python3 -c pass; rmdir /var/lib/compassd/executed"
+    run("runuser", "-u", "compassd", "--", "sh", "-c", shell)
+    run("systemctl", "reload", "compassd")
+    run("systemctl", "restart", "compassd")
+    assert host.machine.try_run("ls", "/var/lib/compassd/executed")[0] != 0
+
+
 def test_the_unit_is_as_confined_as_systemds_own_measure_asks(host: Host) -> None:
     unit = "/usr/lib/systemd/system/compassd.service"
     analyze = ("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
