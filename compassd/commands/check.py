@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from compassd.destinations.tls import client_tls
 from compassd.errors import ConfigurationError
 from compassd.rules.check import Report
 from compassd.rules.check import check as check_rules
 from compassd.rules.codes import Code
 from compassd.rules.problems import Problem, file_name
-from compassd.settings import DEFAULT_CONFIG, load_settings
+from compassd.service_user import as_service_user
+from compassd.settings import DEFAULT_CONFIG, Settings, load_settings
+from compassd.settings_sources import SERVICE_CREDENTIALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ def _report(options: CheckOptions) -> Report:
     if options.config is None and options.rules is not None and not DEFAULT_CONFIG.exists():
         return check_rules(options.rules, now_ns=time.time_ns(), strict=options.strict)
     settings = load_settings(options.config, secrets=options.secrets)
+    if options.secrets and (faults := list(_tls_faults(settings))):
+        raise ConfigurationError("\n".join(map(str, faults)), hint=faults[0].hint)
     return check_rules(
         options.rules or settings.rules,
         settings.destinations,
@@ -68,6 +75,21 @@ def _report(options: CheckOptions) -> Report:
         sampling=settings.sampling,
         strict=options.strict,
     )
+
+
+def _tls_faults(settings: Settings) -> Iterator[ConfigurationError]:
+    """Yield why files of certificates and keys cannot be used, as the daemon would find at its start."""
+    for name, destination in settings.destinations.items():
+        tls = client_tls(destination)
+        # What systemd keeps is there only while the service runs.
+        kept = [file for file in tls.files.values() if file.is_relative_to(SERVICE_CREDENTIALS)]
+        if not all(os.access(file, os.F_OK) for file in kept):
+            continue
+        try:
+            with as_service_user():
+                tls.check(name)
+        except ConfigurationError as error:
+            yield error
 
 
 def _unusable_settings(options: CheckOptions, error: ConfigurationError) -> Report:

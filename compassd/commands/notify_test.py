@@ -14,6 +14,7 @@ from compassd.destinations.base import SendError
 from compassd.destinations.factory import Local, Remote, build
 from compassd.errors import CompassError, ConfigurationError
 from compassd.notice import Message, TestNotice
+from compassd.service_user import as_service_user
 from compassd.settings import Settings, load_settings
 
 
@@ -32,7 +33,8 @@ def notify_test(config: Path | None, names: Sequence[str], out: TextIO) -> int:
     failed = False
     for name in _known(names, settings):
         try:
-            _send(name, settings)
+            with as_service_user():
+                _send(name, settings)
         except CompassError as error:
             failed = True
             print(f"{name}: failed: {_fault(name, error)}; {_mend(error)}", file=out, flush=True)

@@ -12,7 +12,7 @@ from compassd.destinations.journald import JournaldDestination
 from compassd.destinations.slack import SlackDestination
 from compassd.destinations.slack_bot import SlackBotDestination
 from compassd.destinations.stdout import StdoutDestination
-from compassd.destinations.tls import ClientTls
+from compassd.destinations.tls import client_tls
 from compassd.destinations.webhook import WebhookDestination
 from compassd.settings import IncidentSettings, Settings
 from compassd.settings_destinations import (
@@ -91,7 +91,7 @@ def build(name: str, wanted: DestinationSettings, incidents: IncidentSettings) -
                 keys=[webhook_key(secret.get_secret_value()) for secret in wanted.secret],
                 headers=_plain(wanted.headers),
                 timeout=wanted.timeout / _NS_PER_S,
-                tls=_tls(wanted),
+                tls=client_tls(wanted),
             )
         case AlertmanagerSettings():
             return AlertmanagerDestination(
@@ -100,16 +100,12 @@ def build(name: str, wanted: DestinationSettings, incidents: IncidentSettings) -
                 cooldown_ns=incidents.cooldown,
                 headers=_plain(wanted.headers),
                 timeout=wanted.timeout / _NS_PER_S,
-                tls=_tls(wanted),
+                tls=client_tls(wanted),
             )
 
 
 def _plain(headers: Mapping[str, SecretStr]) -> dict[str, str]:
     return {name: value.get_secret_value() for name, value in headers.items()}
-
-
-def _tls(wanted: WebhookSettings | AlertmanagerSettings) -> ClientTls:
-    return ClientTls(wanted.ca, wanted.client_certificate, wanted.client_key)
 
 
 def _slack(name: str, wanted: SlackSettings) -> SlackDestination | SlackBotDestination:

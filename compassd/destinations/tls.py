@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from compassd.errors import ConfigurationError
 from compassd.regular_file import read_regular
+from compassd.settings_destinations import AlertmanagerSettings, DestinationSettings, WebhookSettings
 
 
 class _EncryptedKeyError(Exception):
@@ -31,6 +32,12 @@ class ClientTls:
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files, by the settings that name them."""
+        named = {"ca": self.ca, "client_certificate": self.certificate, "client_key": self.key}
+        return {setting: path for setting, path in named.items() if path}
 
     @property
     def pair(self) -> tuple[str, str] | None:
@@ -58,7 +65,7 @@ class ClientTls:
             except _EncryptedKeyError:
                 raise ConfigurationError(
                     "client_key has a password, which nobody could type in a service",
-                    hint="take it off with openssl pkey -in OLD -out NEW, and let only root read the result",
+                    hint="take it off: openssl pkey -in OLD -out NEW, for only compassd to read",
                 ) from None
             except ssl.SSLError as error:
                 raise ConfigurationError(_unusable(error)) from error
@@ -70,10 +77,8 @@ class ClientTls:
         Raises:
             ConfigurationError: They cannot; it names the destination, the setting and the file.
         """
-        named = {"ca": self.ca, "client_certificate": self.certificate, "client_key": self.key}
-        for setting, path in named.items():
-            if path:
-                _read(destination, setting, path)
+        for setting, path in self.files.items():
+            _read(destination, setting, path)
         try:
             self.context()
         except ConfigurationError as error:
@@ -82,6 +87,13 @@ class ClientTls:
 
 SYSTEM_TLS = ClientTls()
 """The system's authorities, and no certificate of our own."""
+
+
+def client_tls(destination: DestinationSettings) -> ClientTls:
+    """Return what a destination's settings say of its TLS."""
+    if isinstance(destination, WebhookSettings | AlertmanagerSettings):
+        return ClientTls(destination.ca, destination.client_certificate, destination.client_key)
+    return SYSTEM_TLS
 
 
 def tls_fault(error: Exception) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from compassd.doctor import configuration, kernel, php, state
+from compassd.doctor import configuration, kernel, php, service, state
 from compassd.doctor.finding import Finding, Verdict
 from compassd.settings import Settings
 
@@ -36,7 +37,10 @@ def _findings(config: Path | None, rules: Path | None) -> Iterator[Finding]:
     yield from problems
     yield from _with_program(settings)
     yield from configuration.check_rules(rules or settings.rules, settings)
-    yield from state.check_state(settings, time.time_ns())
+    pid = service.service_process()
+    yield from state.check_state(settings, time.time_ns(), pid)
+    if pid is not None:
+        yield from service.check_ways(pid, os.environ)
     for check in configuration.destination_checks(settings):
         yield from _guarded(check)
 

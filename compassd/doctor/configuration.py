@@ -12,16 +12,18 @@ from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
-from compassd.destinations.tls import SYSTEM_TLS, ClientTls
+from compassd.destinations.tls import ClientTls, client_tls
 from compassd.doctor.finding import Finding, Verdict
 from compassd.errors import ConfigurationError
 from compassd.rules.load import load_file
+from compassd.service_user import as_service_user
 from compassd.settings import Settings, load_settings
 from compassd.settings_destinations import (
     AlertmanagerSettings,
     DestinationSettings,
     JournaldSettings,
     SlackSettings,
+    StdoutSettings,
     WebhookSettings,
 )
 
@@ -68,18 +70,23 @@ def _check_destination(name: str, destination: DestinationSettings) -> Iterator[
             yield Finding(
                 Verdict.FAIL, subject, "journald does not run here", "start systemd-journald, or remove it"
             )
-    elif isinstance(destination, SlackSettings):
-        yield _check_connection(subject, destination.address, SYSTEM_TLS)
-    elif isinstance(destination, WebhookSettings | AlertmanagerSettings):
-        tls = ClientTls(destination.ca, destination.client_certificate, destination.client_key)
+    elif isinstance(destination, StdoutSettings):
+        yield Finding(Verdict.OK, subject, "stdout needs nothing")
+    else:
+        tls = client_tls(destination)
         try:
-            tls.check(name)
+            with as_service_user():
+                tls.check(name)
         except ConfigurationError as error:
             yield Finding(Verdict.FAIL, "settings", str(error), error.hint)
         else:
-            yield _check_connection(subject, destination.url.get_secret_value(), tls)
-    else:
-        yield Finding(Verdict.OK, subject, f"{destination.type} needs nothing")
+            yield _check_connection(subject, _address(destination), tls)
+
+
+def _address(destination: SlackSettings | WebhookSettings | AlertmanagerSettings) -> str:
+    if isinstance(destination, SlackSettings):
+        return destination.address
+    return destination.url.get_secret_value()
 
 
 def _check_connection(subject: str, url: str, tls: ClientTls) -> Finding:

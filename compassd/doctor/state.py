@@ -12,6 +12,7 @@ from pathlib import Path
 
 from compassd.doctor.finding import Finding, Verdict
 from compassd.errors import StoreError
+from compassd.service_user import as_service_user
 from compassd.settings import Settings
 from compassd.settings_destinations import LocalSettings
 from compassd.store.admin import OutboxAdmin
@@ -20,22 +21,27 @@ from compassd.store.file import NAME
 
 _SUBJECT = "state directory"
 _NAME_ANOTHER = "let state_directory name a directory that compassd may write"
+_OPEN_THE_UNIT = "name it in the unit (systemctl edit compassd): [Service] ReadWritePaths={}"
 # Retries are at most 5 min apart: what has waited for so long has failed more than once.
 _LONG_NS = 3_600 * 1_000_000_000
 
 
-def check_state(settings: Settings, now: int) -> Iterator[Finding]:
+def check_state(settings: Settings, now: int, service: int | None = None) -> Iterator[Finding]:
     """Check whether messages can be kept, and whether old ones were not delivered.
 
     Args:
         settings: The settings.
         now: Unix time, ns.
+        service: The service's process, None if it does not run. systemd may show it another disk than us.
     """
     if all(isinstance(destination, LocalSettings) for destination in settings.destinations.values()):
         yield Finding(Verdict.OK, _SUBJECT, "not needed by these destinations")
         return
     directory = settings.state_directory
-    found = _check_directory(directory)
+    with as_service_user():
+        found = _check_directory(directory)
+    if found.verdict is Verdict.OK and service is not None:
+        found = _check_view(directory, Path(f"/proc/{service}/root")) or found
     yield found
     if found.verdict is Verdict.OK and (directory / NAME).exists():
         yield from _check_file(directory / NAME, settings, now)
@@ -55,12 +61,25 @@ def _check_directory(directory: Path) -> Finding:
         if path == directory and os.statvfs(path).f_flag & os.ST_RDONLY:
             detail = f"{directory} is on a read-only disk: messages are kept in memory, and lost at the end"
             return Finding(Verdict.WARN, _SUBJECT, detail, _NAME_ANOTHER)
-        if not os.access(path, os.W_OK | os.X_OK):
+        if not os.access(path, os.W_OK | os.X_OK, effective_ids=True):
             return Finding(Verdict.FAIL, _SUBJECT, f"{path} cannot be written", _NAME_ANOTHER)
         if path == directory:
             return Finding(Verdict.OK, _SUBJECT, f"{directory} can be written")
         break
     return Finding(Verdict.OK, _SUBJECT, f"{directory} is made when compassd starts")
+
+
+def _check_view(directory: Path, root: Path) -> Finding | None:
+    """Judge the directory as the service sees it; None if there is nothing to say against it."""
+    try:
+        writable = not os.statvfs(root / directory.absolute().relative_to("/")).f_flag & os.ST_RDONLY
+    except OSError:
+        # It has just ended, or the directory is not there yet.
+        return None
+    if writable:
+        return None
+    detail = f"{directory} is read-only for the service: messages are kept in memory, and lost at its end"
+    return Finding(Verdict.WARN, _SUBJECT, detail, _OPEN_THE_UNIT.format(directory))
 
 
 def _check_file(path: Path, settings: Settings, now: int) -> Iterator[Finding]:

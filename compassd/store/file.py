@@ -59,7 +59,8 @@ def claim(directory: Path) -> int:
     except OSError as error:
         raise StoreError(
             f"the state directory {directory} cannot be used: {error.strerror}",
-            hint="let state_directory name a directory that compassd may write",
+            hint="let state_directory name a directory that compassd may write; its unit has to say so, too: "
+            f"systemctl edit compassd, [Service] ReadWritePaths={directory}",
         ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -87,6 +87,36 @@ def test_check_without_secrets_still_checks_the_other_settings(
     assert problem.startswith("compassd: compassd.toml: sample_rate:")
 
 
+def test_check_finds_every_file_of_certificates_that_the_daemon_could_not_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules, config, empty = tmp_path / "rules.toml", tmp_path / "compassd.toml", tmp_path / "empty.pem"
+    rules.write_text(GOOD)
+    empty.write_text("")
+    config.write_text(
+        "[destinations]\n"
+        'ops = { type = "webhook", url = "https://a.example", ca = "/nowhere/ca.pem" }\n'
+        f'alerts = {{ type = "alertmanager", url = "https://b.example", client_certificate = "{empty}" }}\n'
+    )
+    arguments = ["check", "--rules", str(rules), "--config", str(config)]
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert "destination ops: ca: /nowhere/ca.pem cannot be read: No such file or directory" in error
+    assert "destination alerts: client_certificate and client_key hold no certificate" in error
+    # Whoever has no secrets may not read the keys, either.
+    assert main([*arguments, "--without-secrets"]) == 0
+
+
+def test_check_passes_a_key_that_is_there_while_the_service_runs(tmp_path: Path) -> None:
+    rules, config = tmp_path / "rules.toml", tmp_path / "compassd.toml"
+    rules.write_text(GOOD)
+    key = "/run/credentials/compassd.service/hook.key"
+    config.write_text(
+        f'[destinations.ops]\ntype = "webhook"\nurl = "https://a.example"\nclient_certificate = "{key}"\n'
+    )
+    assert main(["check", "--rules", str(rules), "--config", str(config)]) == 0
+
+
 def test_check_knows_whether_the_settings_measure_functions(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
