@@ -16,8 +16,10 @@
  */
 #define WINDOW 2048
 #define PAGE_MASK 4095ULL
-/* The same of a zend_function: its type, its name and its class. */
-#define FUNCTION_BLOCK 32
+/* The same of a zend_function, a power of two: its type, its name, its class, and where it was defined. */
+#define FUNCTION_BLOCK 256
+/* What of that an internal function has, too: less than the rest of its page. */
+#define FUNCTION_HEAD 32
 
 struct frame {
 	u64 function;
@@ -63,7 +65,7 @@ struct walk {
 	u32 reserved;
 	u64 name, scope, class_name;
 	struct definition definition;
-	u64 id, print;
+	u64 id, print, file_hash;
 	u64 hash, length, tail[4];
 	struct text_key text_key;
 	struct symbol symbol;
@@ -77,12 +79,15 @@ struct function_key {
 };
 
 /*
- * What is at an address may change from one request to the next (opcache starts anew, a closure goes), so the
- * first walk of a request that meets a function looks again: print is made of what tells it from any other.
+ * What is at an address may change at any time: an included file's code goes when it has run, a closure with
+ * its object. print is made of the pointers that tell a function from any other that lives in the same
+ * request. Those of another request may be the same for another file (each has a new heap, and opcache starts
+ * anew), so that the first walk of a request that meets a function looks at the file's name, too.
  */
 struct function_value {
 	u64 start_ns;
 	u64 print;
+	u64 file_hash;
 	u64 symbol;
 	u16 is_user;
 	u16 source;
@@ -155,17 +160,19 @@ static inline int fits(u64 offset, u64 block)
 static inline int is_walkable(const struct compass_layout *layout)
 {
 	return fits(layout->execute_data_func, FRAME_BLOCK) && fits(layout->execute_data_opline, FRAME_BLOCK) &&
-	       fits(layout->execute_data_prev, FRAME_BLOCK) && fits(layout->function_type, FUNCTION_BLOCK) &&
-	       fits(layout->function_name, FUNCTION_BLOCK) && fits(layout->function_scope, FUNCTION_BLOCK) &&
+	       fits(layout->execute_data_prev, FRAME_BLOCK) && fits(layout->function_type, FUNCTION_HEAD) &&
+	       fits(layout->function_name, FUNCTION_HEAD) && fits(layout->function_scope, FUNCTION_HEAD) &&
+	       fits(layout->op_array_filename, FUNCTION_BLOCK) &&
+	       fits(layout->op_array_line_start, FUNCTION_BLOCK) &&
 	       layout->op_array_line_start == layout->op_array_filename + sizeof(u64);
 }
 
 /*
- * Mix a zend_string into walk->id: its own hash, which PHP computes when it first needs it. Until then the
- * end of the text and its length stand for it: two texts must not be taken for each other, while one text
- * under two numbers does no harm. A null pointer makes the reads fail, and is a number like any other.
+ * Have the hash of a zend_string in walk->hash: its own, which PHP computes when it first needs it. Until
+ * then the end of the text and its length stand for it: two texts must not be taken for each other, while one
+ * text under two numbers does no harm. A null pointer makes the reads fail, and is a number like any other.
  */
-static inline void mix_string(struct walk *walk, u64 string)
+static inline void hash_string(struct walk *walk, u64 string)
 {
 	walk->hash = walk->length = 0;
 	if (bpf_probe_read_user(&walk->hash, sizeof(u64), (void *)(string + walk->layout.string_hash)) && string)
@@ -179,7 +186,14 @@ static inline void mix_string(struct walk *walk, u64 string)
 		walk->hash = mix(mix(walk->length, walk->tail[0]), walk->tail[1]);
 		walk->hash = mix(mix(walk->hash, walk->tail[2]), walk->tail[3]);
 	}
-	walk->id = mix(walk->id, walk->hash);
+}
+
+/* Have a text that a symbol is made of in the symbol; a null pointer is none. */
+static inline void read_string(struct walk *walk, char *text, u32 size, u64 string)
+{
+	text[0] = 0;
+	if (string && bpf_probe_read_user_str(text, size, (void *)(string + walk->layout.string_value)) < 0)
+		walk->is_unread = 1;
 }
 
 /*
@@ -208,24 +222,50 @@ static inline u64 name_function(struct walk *walk, struct frame *frame)
 	        &walk->class_name, sizeof(u64), (void *)(walk->scope + walk->layout.class_name)) &&
 	    walk->scope)
 		walk->is_unread = 1;
-	walk->id = mix(symbol->type, symbol->line);
-	mix_string(walk, walk->name);
+	walk->id = mix(mix(symbol->type, symbol->line), walk->file_hash);
+	hash_string(walk, walk->name);
+	walk->id = mix(walk->id, walk->hash);
 	walk->text_key.function = walk->hash;
-	mix_string(walk, walk->class_name);
+	hash_string(walk, walk->class_name);
+	walk->id = mix(walk->id, walk->hash);
 	walk->text_key.class = walk->scope ? walk->hash : 0;
-	mix_string(walk, walk->definition.file);
 	frame->source = frame->is_user ? 0 : text_source(walk);
 	if (symbols.lookup(&walk->id))
 		return walk->id;
-	symbol->function[0] = symbol->class[0] = symbol->file[0] = 0;
-	bpf_probe_read_user_str(
-	    symbol->function, sizeof(symbol->function), (void *)(walk->name + walk->layout.string_value));
-	bpf_probe_read_user_str(
-	    symbol->class, sizeof(symbol->class), (void *)(walk->class_name + walk->layout.string_value));
-	bpf_probe_read_user_str(
-	    symbol->file, sizeof(symbol->file), (void *)(walk->definition.file + walk->layout.string_value));
-	symbols.update(&walk->id, symbol);
+	read_string(walk, symbol->function, sizeof(symbol->function), walk->name);
+	read_string(walk, symbol->class, sizeof(symbol->class), walk->class_name);
+	read_string(walk, symbol->file, sizeof(symbol->file), walk->definition.file);
+	/* Another worker may have the pages. */
+	if (!walk->is_unread)
+		symbols.update(&walk->id, symbol);
 	return walk->id;
+}
+
+/* Read what a zend_function says of itself: into walk->symbol the numbers, the pointers into walk. */
+static inline void read_function(struct walk *walk, u64 function)
+{
+	struct definition *definition = &walk->definition;
+	int is_user, is_whole = !bpf_probe_read_user(walk->function_block, FUNCTION_BLOCK, (void *)function);
+
+	if (!is_whole)
+		bpf_probe_read_user(walk->function_block, FUNCTION_HEAD, (void *)function);
+	/* It is one byte; what follows it are flags. */
+	walk->symbol.type = (u8)function_block_at(walk, walk->layout.function_type);
+	walk->name = function_block_at(walk, walk->layout.function_name);
+	walk->scope = function_block_at(walk, walk->layout.function_scope);
+	/* ZEND_USER_FUNCTION is 2, ZEND_EVAL_CODE 4, ZEND_INTERNAL_FUNCTION 1: an odd type has no op array. */
+	is_user = !(walk->symbol.type & 1);
+	definition->file = definition->line = 0;
+	if (is_user && is_whole) {
+		definition->file = function_block_at(walk, walk->layout.op_array_filename);
+		definition->line = (u32)function_block_at(walk, walk->layout.op_array_line_start);
+	} else if (is_user) {
+		bpf_probe_read_user(
+		    definition, sizeof(*definition), (void *)(function + walk->layout.op_array_filename));
+	}
+	walk->symbol.line = definition->line;
+	walk->print = mix(mix(walk->symbol.type, walk->symbol.line), walk->name);
+	walk->print = mix(mix(walk->print, walk->scope), definition->file);
 }
 
 /* Find out which function a frame is in. */
@@ -235,33 +275,25 @@ static inline void identify(struct walk *walk, struct frame *frame)
 	struct function_value *known = functions.lookup(&key);
 	struct function_value value = {};
 
-	if (known && known->start_ns == walk->start_ns)
+	read_function(walk, frame->function);
+	if (known && known->print == walk->print && known->start_ns == walk->start_ns)
 		goto found;
-	__builtin_memset(walk->function_block, 0, sizeof(walk->function_block));
-	walk->definition.file = walk->definition.line = 0;
-	bpf_probe_read_user(walk->function_block, sizeof(walk->function_block), (void *)frame->function);
-	/* It is one byte; what follows it are flags. */
-	walk->symbol.type = (u8)function_block_at(walk, walk->layout.function_type);
-	walk->name = function_block_at(walk, walk->layout.function_name);
-	walk->scope = function_block_at(walk, walk->layout.function_scope);
-	/* ZEND_USER_FUNCTION is 2, ZEND_EVAL_CODE 4, ZEND_INTERNAL_FUNCTION 1: an odd type has no op array. */
-	frame->is_user = !(walk->symbol.type & 1);
-	if (frame->is_user)
-		bpf_probe_read_user(&walk->definition, sizeof(walk->definition),
-		    (void *)(frame->function + walk->layout.op_array_filename));
-	walk->symbol.line = walk->definition.line;
-	walk->print = mix(mix(walk->symbol.type, walk->symbol.line), walk->name);
-	walk->print = mix(mix(walk->print, walk->scope), walk->definition.file);
 	walk->is_unread = 0;
-	if (known && known->print == walk->print) {
+	hash_string(walk, walk->definition.file);
+	walk->file_hash = walk->hash;
+	/* To look the symbol up keeps it: those that nobody looks up make room for others. */
+	if (known && known->print == walk->print && known->file_hash == walk->file_hash &&
+	    symbols.lookup(&known->symbol)) {
 		known->start_ns = walk->start_ns;
 		goto found;
 	}
+	frame->is_user = !(walk->symbol.type & 1);
 	/* PHP begins a fiber with a function of its own that has no name: no place to tell of. */
 	frame->symbol = frame->is_user || walk->name ? name_function(walk, frame) : 0;
 	value.start_ns = walk->start_ns;
-	/* What could not be read is tried again in the next request. */
+	/* What could not be read is tried again. */
 	value.print = walk->is_unread ? 0 : walk->print;
+	value.file_hash = walk->file_hash;
 	value.symbol = frame->symbol;
 	value.is_user = frame->is_user;
 	value.source = frame->source;

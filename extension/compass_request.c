@@ -31,6 +31,7 @@ static struct {
 	bool is_described;     /* the facts known at the start are filled */
 	bool is_cpu_measured;  /* somebody was attached at the start */
 	uint64_t cpu_start_ns; /* CLOCK_PROCESS_CPUTIME_ID, if is_cpu_measured */
+	pid_t pid;             /* whose request it is, likewise */
 } state;
 
 /*
@@ -101,6 +102,7 @@ void compass_request_begin(void)
 
 	if (COMPASS_PROBE_ARMED(fpm_request_init) || COMPASS_PROBE_ARMED(fpm_request_shutdown)) {
 		state.is_cpu_measured = true;
+		state.pid = getpid();
 		state.cpu_start_ns = compass_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 		describe();
 		compass_names_bring_in();
@@ -130,12 +132,22 @@ static void report_end(void)
 	    request.id, request.uri, request.method, &request, request.duration_ns, request.status);
 }
 
+/*
+ * Whether the script has forked this process, whose parent tells of the request. The processor time of this
+ * one began with it. It is known if somebody was attached at the start: otherwise it would take a system call
+ * always.
+ */
+static bool is_forked(void)
+{
+	return state.is_cpu_measured && getpid() != state.pid;
+}
+
 void compass_request_end(void)
 {
 	if (!state.is_running) {
 		return;
 	}
-	if (COMPASS_PROBE_ARMED(fpm_request_shutdown)) {
+	if (COMPASS_PROBE_ARMED(fpm_request_shutdown) && !is_forked()) {
 		report_end();
 	}
 	state.is_running = false;
