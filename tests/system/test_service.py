@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.certificates import self_signed
 from lab.processes import wait_until
 from lab.receiver import WEBHOOK_PATH, Hang, Receiver
 from tests.system.host import RULES, Host
@@ -115,6 +116,41 @@ def test_secrets_come_from_credentials(host: Host) -> None:
         assert len(receiver.wait_for(2)) == 2
         assert "nothing waits" in host.machine.run("compassd", "outbox", "list")
         assert "alerts would flow" in host.machine.run("compassd", "doctor")
+
+
+def test_the_doctor_says_what_the_service_sees_not_what_root_sees(host: Host, tmp_path: Path) -> None:
+    machine = host.machine
+    pair = self_signed(tmp_path, "hook")
+    machine.write("/etc/credstore/hook.pem", pair.read_text(), mode=0o600)
+    machine.write("/etc/compassd/root.pem", machine.run("cat", "/etc/credstore/hook.pem"), mode=0o600)
+    machine.run("install", "-d", "-o", "compassd", "/srv/state")
+    settings = (
+        f'state_directory = "/srv/state"\n{_WEBHOOK}url = "https://127.0.0.1:9/"\nclient_certificate = '
+    )
+    host.settings(
+        f'{settings}"/run/credentials/compassd.service/hook.pem"\n',
+        "[Service]\nLoadCredential=hook.pem\nEnvironment=HTTPS_PROXY=http://me:TOPSECRET@127.0.0.1:9\n",
+    )
+    # The service does not run yet, so the credential is not there, either.
+    machine.run("compassd", "check")
+    host.start()
+    text = machine.try_run("compassd", "doctor")[1]
+    assert "warn  state directory: /srv/state is read-only for the service: " in text
+    assert "warn  environment: not the same for the service as here: https_proxy; " in text
+    assert "hook.pem" not in text
+    assert "TOPSECRET" not in text
+    # What root can read is not for the service.
+    machine.write("/etc/compassd/other.toml", f'{settings}"/etc/compassd/root.pem"\n')
+    status, text = machine.try_run("compassd", "check", "--config", "/etc/compassd/other.toml")
+    assert status != 0
+    assert "client_certificate: /etc/compassd/root.pem cannot be read: Permission denied" in text
+
+    unit = "/run/systemd/system/compassd.service.d/test.conf"
+    machine.write(unit, machine.run("cat", unit) + "ReadWritePaths=/srv/state\n")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "compassd")
+    assert "ok    state directory: /srv/state can be written" in machine.try_run("compassd", "doctor")[1]
+    assert "compassd.db" in machine.run("ls", "/srv/state")
 
 
 def test_it_starts_without_php_and_attaches_when_it_comes(host: Host) -> None:
