@@ -17,8 +17,8 @@ class NotRegularError(OSError):
         )
 
 
-def read_regular(path: Path, limit: int = -1) -> bytes:
-    """Return the content of a file, at most limit bytes of it; never waits for a writer.
+def open_regular(path: Path) -> int:
+    """Return a descriptor that reads a file; the caller closes it. Never waits, and opens nothing else.
 
     Raises:
         OSError: It cannot be read.
@@ -28,12 +28,27 @@ def read_regular(path: Path, limit: int = -1) -> bytes:
     """
     if "\0" in str(path):
         raise ValueError("a path has no null byte")
-    # Before it is opened, because that alone does something to some devices.
-    _require_regular(path.stat())
-    # And after, in case it was replaced.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        _require_regular(os.fstat(descriptor))
+    # This only finds it: opening a device may already do something to it. What was looked at is what is then
+    # opened, whatever the path leads to by now.
+    found = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        _require_regular(os.fstat(found))
+        # Its owner can have a lease on it, which who opens it would wait for.
+        return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(found)
+
+
+def read_regular(path: Path, limit: int = -1) -> bytes:
+    """Return the content of a file, at most limit bytes of it; never waits for a writer.
+
+    Raises:
+        OSError: It cannot be read.
+        NotRegularError: It is no regular file.
+        IsADirectoryError: It is a directory.
+        ValueError: The path cannot be that of a file.
+    """
+    with os.fdopen(open_regular(path), "rb") as file:
         return file.read(limit)
 
 

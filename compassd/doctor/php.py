@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from compassd.doctor.finding import Finding, Verdict
 from compassd.errors import KernelError
 from compassd.kernel.discover import Discovery, ExtensionFile, mapped_extensions
-from compassd.kernel.usdt import REQUEST_PROBES, read_extension
+from compassd.kernel.extension import REQUEST_PROBES, open_extension
 from compassd.kernel.workers import read_state, workers_by_pool
 from compassd.settings import Settings
 
@@ -51,10 +51,10 @@ def _missing(paths: Iterable[Path]) -> Iterator[Finding]:
 def _check_file(file: ExtensionFile, program: Program | None, attached: list[int]) -> Finding:
     """Check one compass.so, and attach to it if there is a program to attach; the caller detaches."""
     try:
-        probes = read_extension(file.path).probes
-        if program is not None:
-            for name in REQUEST_PROBES:
-                attached.append(program.attach(file.path, probes[name]))  # noqa: PERF401 - to undo
+        with open_extension(file.path, file.identity) as extension:
+            if program is not None:
+                for name in REQUEST_PROBES:
+                    attached.append(program.attach(extension, name))  # noqa: PERF401 - to undo
     except KernelError as error:
         return Finding(Verdict.FAIL, "extension", str(error), error.hint)
     done = "probes attach" if program is not None else "has its probes"

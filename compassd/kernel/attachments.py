@@ -10,8 +10,8 @@ from pathlib import Path
 
 from compassd.errors import KernelError
 from compassd.kernel.discover import ExtensionFile, Identity
+from compassd.kernel.extension import REQUEST_PROBES, open_extension
 from compassd.kernel.program import Program
-from compassd.kernel.usdt import REQUEST_PROBES, read_extension
 
 log = logging.getLogger(__name__)
 
@@ -80,14 +80,15 @@ class Attachments:
             self._detach(identity)
 
     def _attach(self, file: ExtensionFile) -> None:
-        probes = read_extension(file.path).probes
         descriptors: list[int] = []
-        try:
-            for name in self.probes:
-                descriptors.append(self.program.attach(file.path, probes[name]))  # noqa: PERF401 - to undo
-        except KernelError:
-            _close(descriptors)
-            raise
+        # Once attached, a probe keeps the file by itself.
+        with open_extension(file.path, file.identity) as extension:
+            try:
+                for name in self.probes:
+                    descriptors.append(self.program.attach(extension, name))  # noqa: PERF401 - to undo
+            except KernelError:
+                _close(descriptors)
+                raise
         self._attached[file.identity] = _Attached(file.path, descriptors)
         log.info("attached to %s", file.path)
 

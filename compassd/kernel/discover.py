@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,8 +55,7 @@ class Discovery:
         found: dict[Identity, ExtensionFile] = {}
         for path in (*self.extra, *self._installed(), *self._mapped()):
             with contextlib.suppress(OSError):
-                status = path.stat()
-                identity = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+                identity = identify(path.stat())
                 found.setdefault(identity, ExtensionFile(identity, path))
         return found
 
@@ -84,6 +84,11 @@ class Discovery:
             else:
                 self._uninteresting.add(pid)
         return sorted(masters)
+
+
+def identify(status: os.stat_result) -> Identity:
+    """Return the identity of the file that has this status."""
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def is_fpm(proc: Path, pid: int) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from compassd.errors import KernelError
 from compassd.kernel.discover import Discovery, ExtensionFile, Identity, mapped_extensions, start_time
-from compassd.kernel.usdt import read_extension
+from compassd.kernel.extension import read_extension
 
 log = logging.getLogger(__name__)
 

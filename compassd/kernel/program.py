@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 import bcc
 from bcc import libbcc
@@ -14,13 +12,13 @@ from bcc.utils import get_possible_cpus
 
 from compassd.errors import KernelError
 from compassd.kernel.collector import Collector
+from compassd.kernel.extension import OpenExtension
 from compassd.kernel.layout import COUNTERS, FUNCTION_RECORD, SYMBOL, TREE_RECORD, Counter
 from compassd.kernel.legacy import Legacy
 from compassd.kernel.limits import Limits
 from compassd.kernel.running import RunningRequests
 from compassd.kernel.source import own_headers, source_directory, source_text
 from compassd.kernel.symbols import Symbol, Symbols
-from compassd.kernel.usdt import Probe
 
 # Which program handles which probe.
 HANDLERS = {
@@ -161,28 +159,34 @@ class Program:
         for (scope, function), source in sources.items():
             table[table.Key(scope, function)] = table.Leaf(source)
 
-    def attach(self, path: Path, probe: Probe) -> int:
-        """Attach the probe's handler to the file at path, for all its processes, present and future.
+    def attach(self, extension: OpenExtension, name: str) -> int:
+        """Attach the handler of a probe to the extension, for all its processes, present and future.
 
         The kernel raises the probe's semaphore, and lowers it when the returned descriptor is closed, also by
         the death of this process.
 
+        Args:
+            extension: What is attached to; it may be closed afterwards.
+            name: Of the probe.
+
         Raises:
             KernelError: The kernel refuses.
         """
+        probe = extension.image.probes[name]
         ctypes.set_errno(0)
         descriptor: int = _attach_uprobe(
-            self._handlers[probe.name],
+            self._handlers[name],
             _ENTRY,
-            f"compass_{probe.name}".encode(),
-            os.fsencode(path),
+            f"compass_{name}".encode(),
+            # The kernel takes a path only. This one leads to the file itself, not by its name.
+            f"/proc/self/fd/{extension.descriptor}".encode(),
             probe.offset,
             _EVERY_PROCESS,
             probe.semaphore_offset,
         )
         if descriptor < 0:
             raise KernelError(
-                f"probe {probe.name} cannot be attached to {path}",
+                f"probe {name} cannot be attached to {extension.path}",
                 hint="attaching needs CAP_SYS_ADMIN; run `compassd doctor`",
             )
         return descriptor

@@ -1,5 +1,8 @@
 """Read the USDT probes of an ELF file from its notes.
 
+Any user can offer a file to read, so each of its tables and strings is only read up to a size that is far
+above what a compass.so has.
+
 The format of the notes is SystemTap's: https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation
 """
 
@@ -7,26 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
-
-from compassd.errors import KernelError
-from compassd.kernel.layout import ABI_VERSION, REQUEST_SIZE
-
-PROVIDER = "compass"
-STATE_SECTION = ".compass.state"
-# struct compass_state: version, request_size, flags.
-STATE = struct.Struct("<III")
-
-REQUEST_PROBES = ("fpm_request_init", "fpm_request_shutdown")
-
-# What compass_abi.h promises: every argument is 8 bytes (negative: signed) in the register of its position.
-EXPECTED_OPERANDS = {
-    "fpm_request_init": "8@%rdi 8@%rsi 8@%rdx 8@%rcx",
-    "fpm_request_shutdown": "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8 -8@%r9",
-    "php_function_begin": "8@%rdi 8@%rsi 8@%rdx 8@%rcx",
-    "php_function_end": "8@%rdi 8@%rsi 8@%rdx 8@%rcx 8@%r8",
-}
 
 _ELF_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
@@ -37,7 +21,13 @@ _PT_LOAD = 1
 _SHT_NOTE = 7
 _NT_STAPSDT = 3
 _X86_64 = 62
-_SIZE_MAX = 64 * 1024 * 1024
+
+# A compass.so has 41 sections, 9 segments and 5 notes, of 94 bytes at most.
+_SECTIONS_MAX = 256
+_SEGMENTS_MAX = 256
+_NOTES_MAX = 64
+_NAME_MAX = 64
+_NOTE_TEXT_MAX = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +47,6 @@ class Probe:
     offset: int
     semaphore_offset: int
     operands: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExtensionImage:
-    """What compassd needs to know of a built compass.so.
-
-    Attributes:
-        probes: Its four probes, by name.
-        state_offset: Where its struct compass_state (compass_abi.h) is, bytes from the start of the file.
-    """
-
-    probes: dict[str, Probe]
-    state_offset: int
 
 
 class _Header(NamedTuple):
@@ -98,64 +75,44 @@ class _Segment(NamedTuple):
     size: int
 
 
-def read_extension(path: Path) -> ExtensionImage:
-    """Return the probes and the place of the state word of the extension at path.
-
-    Raises:
-        KernelError: The file is not an x86-64 ELF file with exactly the probes that compass_abi.h promises.
-    """
-    hint = "install the compass extension of the same release as compassd"
-    try:
-        if path.stat().st_size > _SIZE_MAX:
-            raise KernelError(f"{path}: too large to be the compass extension", hint=hint)
-        image = path.read_bytes()
-        probes = [probe for probe in read_probes(image) if probe.provider == PROVIDER]
-        states = [section.offset for section in _sections(image) if section.name == STATE_SECTION]
-        abis = [STATE.unpack_from(image, offset)[:2] for offset in states]
-    except OSError as error:
-        raise KernelError(f"{path}: {error.strerror}", hint="check that it can be read") from error
-    # Offsets and sizes in a damaged file can be anything, and any user can have a file of that name mapped.
-    except (struct.error, ValueError, IndexError, OverflowError) as error:
-        raise KernelError(f"{path}: not a readable ELF file: {error}", hint=hint) from error
-    found = {probe.name: probe for probe in probes}
-    for name, operands in EXPECTED_OPERANDS.items():
-        if name not in found:
-            raise KernelError(f"{path}: has no probe {PROVIDER}:{name}", hint=hint)
-        probe = found[name]
-        if probe.operands != operands or not probe.semaphore_offset:
-            message = f"{path}: probe {name} has its arguments in {probe.operands!r}, expected {operands!r}"
-            raise KernelError(message, hint=hint)
-    if len(probes) != len(EXPECTED_OPERANDS):
-        raise KernelError(f"{path}: has {len(probes)} probes, expected {len(EXPECTED_OPERANDS)}", hint=hint)
-    if len(states) != 1:
-        raise KernelError(f"{path}: has no section {STATE_SECTION}", hint=hint)
-    if abis[0] != (ABI_VERSION, REQUEST_SIZE):
-        raise KernelError(f"{path}: speaks ABI {abis[0]}, expected {(ABI_VERSION, REQUEST_SIZE)}", hint=hint)
-    return ExtensionImage(found, states[0])
+class _Note(NamedTuple):
+    type: int
+    name_at: int
+    name_size: int
+    text_at: int
+    text_size: int
 
 
 def read_probes(image: bytes) -> list[Probe]:
     """Return every USDT probe site of the ELF file whose bytes are image.
 
     Raises:
-        ValueError: It is not a little-endian ELF file for x86-64.
+        ValueError: It is not a little-endian ELF file for x86-64, or larger in some way than read here.
+        IndexError: It refers to what it does not have.
         struct.error: It is cut short.
     """
     header = _header(image)
     segments = [
         _Segment(*_PROGRAM_HEADER.unpack_from(image, header.program_offset + n * _PROGRAM_HEADER.size)[:6])
-        for n in range(header.program_count)
+        for n in range(_bounded(header.program_count, _SEGMENTS_MAX, "segments"))
     ]
     sections = _sections(image)
     # A linker may have moved the code after the notes were written; this section, which lies beside it, tells
     # by how much.
     bases = [section.address for section in sections if section.name == ".stapsdt.base"]
     base = bases[0] if bases else 0
-    probes = []
-    for section in sections:
-        if section.type == _SHT_NOTE:
-            probes += _notes(image, section, segments, base)
-    return probes
+    notes = [note for section in sections if section.type == _SHT_NOTE for note in _notes(image, section)]
+    _bounded(len(notes), _NOTES_MAX, "notes")
+    return [_probe(image, note, segments, base) for note in notes if _is_probe(image, note)]
+
+
+def section_offsets(image: bytes, name: str) -> list[int]:
+    """Return where the sections of that name are, bytes from the start of the file.
+
+    Raises:
+        ValueError, IndexError, struct.error: Like read_probes().
+    """
+    return [section.offset for section in _sections(image) if section.name == name]
 
 
 def _header(image: bytes) -> _Header:
@@ -169,7 +126,7 @@ def _sections(image: bytes) -> list[_Section]:
     header = _header(image)
     raw = [
         _SECTION_HEADER.unpack_from(image, header.section_offset + n * _SECTION_HEADER.size)
-        for n in range(header.section_count)
+        for n in range(_bounded(header.section_count, _SECTIONS_MAX, "sections"))
     ]
     if not raw:
         return []
@@ -177,29 +134,43 @@ def _sections(image: bytes) -> list[_Section]:
     return [_Section(_string(image, names_at + fields[0]), *fields[1:6]) for fields in raw]
 
 
-def _notes(image: bytes, section: _Section, segments: list[_Segment], base: int) -> list[Probe]:
-    probes = []
+def _notes(image: bytes, section: _Section) -> list[_Note]:
+    notes: list[_Note] = []
     position, end = section.offset, section.offset + section.size
     while position + _NOTE_HEADER.size <= end:
+        # Before there are many: sections may overlap, and each have the file full of notes.
+        _bounded(len(notes) + 1, _NOTES_MAX, "notes")
         name_size, text_size, type_ = _NOTE_HEADER.unpack_from(image, position)
         name_at = position + _NOTE_HEADER.size
         text_at = name_at + _aligned(name_size)
         position = text_at + _aligned(text_size)
-        if type_ == _NT_STAPSDT and image[name_at : name_at + name_size] == b"stapsdt\0":
-            location, note_base, semaphore = _ADDRESSES.unpack_from(image, text_at)
-            moved = base - note_base if base else 0
-            strings = image[text_at + _ADDRESSES.size : text_at + text_size].split(b"\0")
-            provider, name, operands = (raw.decode("ascii", "replace") for raw in strings[:3])
-            probes.append(
-                Probe(
-                    provider=provider,
-                    name=name,
-                    offset=_file_offset(segments, location + moved),
-                    semaphore_offset=_file_offset(segments, semaphore + moved) if semaphore else 0,
-                    operands=operands,
-                )
-            )
-    return probes
+        notes.append(_Note(type_, name_at, name_size, text_at, text_size))
+    return notes
+
+
+def _is_probe(image: bytes, note: _Note) -> bool:
+    return note.type == _NT_STAPSDT and image[note.name_at : note.name_at + note.name_size] == b"stapsdt\0"
+
+
+def _probe(image: bytes, note: _Note, segments: list[_Segment], base: int) -> Probe:
+    _bounded(note.text_size, _NOTE_TEXT_MAX, "bytes in a note")
+    location, note_base, semaphore = _ADDRESSES.unpack_from(image, note.text_at)
+    moved = base - note_base if base else 0
+    strings = image[note.text_at + _ADDRESSES.size : note.text_at + note.text_size].split(b"\0")
+    provider, name, operands = (raw.decode("ascii", "replace") for raw in strings[:3])
+    return Probe(
+        provider=provider,
+        name=name,
+        offset=_file_offset(segments, location + moved),
+        semaphore_offset=_file_offset(segments, semaphore + moved) if semaphore else 0,
+        operands=operands,
+    )
+
+
+def _bounded(number: int, most: int, what: str) -> int:
+    if number > most:
+        raise ValueError(f"it has {number} {what}, more than {most}")
+    return number
 
 
 def _aligned(size: int) -> int:
@@ -214,4 +185,7 @@ def _file_offset(segments: list[_Segment], address: int) -> int:
 
 
 def _string(image: bytes, offset: int) -> str:
-    return image[offset : image.index(b"\0", offset)].decode("ascii", "replace")
+    end = image.find(b"\0", offset, offset + _NAME_MAX + 1)
+    if end < 0:
+        raise ValueError(f"the name of a section does not end within {_NAME_MAX} bytes")
+    return image[offset:end].decode("ascii", "replace")

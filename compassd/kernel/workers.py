@@ -9,7 +9,7 @@ from pathlib import Path
 
 from compassd.errors import KernelError
 from compassd.kernel.discover import EXTENSION, mapped_extensions, parent
-from compassd.kernel.usdt import REQUEST_PROBES, STATE, read_extension
+from compassd.kernel.extension import REQUEST_PROBES, STATE, read_extension
 
 # COMPASS_STATE_* in compass_abi.h.
 _ACTIVE, _FUNCTION_PROBES = 1, 2

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compassd.errors import KernelError
-from compassd.kernel.usdt import EXPECTED_OPERANDS, read_extension
+from compassd.kernel.extension import EXPECTED_OPERANDS, read_extension
 
 PROBES = ["fpm_request_init", "fpm_request_shutdown", "php_function_begin", "php_function_end"]
 

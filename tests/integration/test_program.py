@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from compassd.errors import KernelError
 from compassd.kernel import layout
 from compassd.kernel.attachments import TRACE_PROBES, Attachments
 from compassd.kernel.discover import Discovery
+from compassd.kernel.extension import REQUEST_PROBES, open_extension, read_extension
 from compassd.kernel.layout import (
     REQUEST_RECORD,
     TREE_NODE,
@@ -26,7 +28,6 @@ from compassd.kernel.layout import (
 )
 from compassd.kernel.limits import Limits
 from compassd.kernel.program import Program
-from compassd.kernel.usdt import REQUEST_PROBES, read_extension
 from lab.fastcgi import Call, drive, drive_all
 from lab.processes import wait_until
 from tests.conftest import PhpFpmFactory
@@ -237,7 +238,10 @@ def test_an_extension_of_another_abi_is_counted_and_not_believed(
         assert other.counters()[Counter.FINISHED] == 0
 
 
-def test_what_cannot_be_attached_to_is_an_error(program: Program, own: Path, tmp_path: Path) -> None:
-    probe = read_extension(own).probes["fpm_request_init"]
-    with pytest.raises(KernelError, match="cannot be attached"):
-        program.attach(tmp_path / "missing.so", probe)
+def test_what_cannot_be_attached_to_is_an_error(program: Program, own: Path) -> None:
+    with open_extension(own) as extension:
+        probe = extension.image.probes["fpm_request_init"]
+        beyond = replace(probe, offset=probe.offset + own.stat().st_size)
+        image = replace(extension.image, probes={probe.name: beyond})
+        with pytest.raises(KernelError, match=f"cannot be attached to {own}"):
+            program.attach(replace(extension, image=image), probe.name)

@@ -42,16 +42,24 @@ def test_what_may_have_no_end_is_no_settings_file(irregular: Path) -> None:
     assert str(caught.value) == f"{irregular} {COMPLAINT}"
 
 
-def test_a_file_that_becomes_a_pipe_before_it_is_opened_is_refused(
+def test_a_file_that_becomes_a_pipe_before_it_is_opened_is_read_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    regular, fifo = tmp_path / "regular", tmp_path / "fifo"
-    regular.write_text("x")
+    path, fifo = tmp_path / "path", tmp_path / "fifo"
+    path.write_bytes(b"content")
     os.mkfifo(fifo)
-    status = regular.stat()
-    monkeypatch.setattr(Path, "stat", lambda _: status)
+    look = os.fstat
+
+    def look_and_replace(descriptor: int) -> os.stat_result:
+        if fifo.exists():
+            fifo.rename(path)
+        return look(descriptor)
+
+    monkeypatch.setattr(os, "fstat", look_and_replace)
+    assert read_regular(path) == b"content"
+    assert path.is_fifo()
     with pytest.raises(NotRegularError):
-        read_regular(fifo)
+        read_regular(path)
 
 
 def test_a_link_to_a_file_is_a_file(tmp_path: Path) -> None:
