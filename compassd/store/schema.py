@@ -144,13 +144,16 @@ def _rows(source: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> I
     while gap < _MAX_GAP:
         try:
             for number, *row in source.execute(query, (last,)):
+                if number <= last:  # damage that SQLite does not see: it would be read for ever
+                    break
                 last, gap = number, 0
                 yield tuple(row)
-        except sqlite3.Error as error:
-            if not gap:
-                yield None
-            if not is_damaged(error):  # it will not be better with the next
+            else:
                 return
-            last, gap = last + 1, gap + 1
-        else:
-            return
+        except sqlite3.Error as error:
+            if not is_damaged(error):  # it will not be better with the next
+                yield None
+                return
+        if not gap:
+            yield None
+        last, gap = last + 1, gap + 1
