@@ -106,7 +106,10 @@ class Poster:
                 return self._exchange(body, headers)
         # Requests' and urllib3's exceptions hold the URL, so they go no further.
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise SendError(self._name, self._fault(error), uncertain=not _never_connected(error)) from None
+            unreached = _never_connected(error)
+            raise SendError(
+                self._name, self._fault(error), uncertain=not unreached, unreached=unreached
+            ) from None
 
     def close(self) -> None:
         """Close the connection."""
