@@ -182,7 +182,7 @@ def parse_retry_after(value: str | None, now: float | None = None) -> float | No
         return min(float(text), MAX_RETRY_AFTER_S)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # An HTTP date is always in GMT; "-0000" gives no zone.
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
