@@ -15,8 +15,9 @@ from compassd.store.rows import Limits, insert, row_of, trim_dead
 
 _MAX_FAULT = 300
 _PAGE = 50
-# Nothing is postponed for so long: who sees more has a clock that was put back.
-_MAX_POSTPONED_NS = 24 * 3_600 * 1_000_000_000
+# Nothing is postponed for so long: a server may ask for an hour, and pauses add minutes. Who sees more has a
+# clock that was put back.
+_MAX_POSTPONED_NS = 2 * 3_600 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

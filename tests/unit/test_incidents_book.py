@@ -350,6 +350,18 @@ def test_the_end_of_a_request_that_was_told_running_is_news() -> None:
     assert [why for _, why, _ in desk.told()] == [OPENED, UPDATED, CLOSED]
 
 
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_an_end_is_news_in_its_turn_if_the_clock_was_set(jump: int) -> None:
+    desk = Desk()
+    running = desk.hit(state=State.RUNNING)
+    desk.at(30 * S)
+    desk.end(running)
+    desk.book.shift(jump)
+    desk.now += jump
+    desk.at(5 * MIN + jump)
+    assert desk.told() == [(2.0, OPENED, 1), (62.0 + jump / S, UPDATED, 0)]
+
+
 def test_an_end_that_comes_before_the_incident_is_told_is_no_news_of_its_own() -> None:
     desk = Desk()
     running = desk.hit(state=State.RUNNING)
