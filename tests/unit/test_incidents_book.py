@@ -8,7 +8,7 @@ from compassd.breach import Severity, State
 from compassd.incidents import book as book_module
 from compassd.incidents.book import IncidentBook
 from compassd.incidents.incident import MAX_RUNNING
-from compassd.notice import MAX_EXEMPLARS, IncidentNotice
+from compassd.notice import MAX_EXEMPLARS, DigestNotice, IncidentNotice
 from tests.unit.incident_desk import (
     CLOSED,
     ESCALATED,
@@ -283,6 +283,29 @@ def test_beyond_the_bound_breaches_are_counted_by_rule_and_pool(monkeypatch: pyt
     assert found[("checkout", "<other>", "<other>", "")] == 7
     assert found[("other", "<other>", "<other>", "")] == 1
     assert found[("checkout", "/2", "shop.example", "PDO::query")] == 2
+
+
+def test_invented_pools_do_not_pass_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_module, "MAX_INCIDENTS", 3)
+    monkeypatch.setattr(book_module, "MAX_OTHERS", 2)
+    desk = Desk()
+    for number in range(50):
+        desk.hit(pool=f"pool{number}")
+    desk.hit(rule="other", pool="another")
+    assert desk.book.counters.open == 7
+    desk.at(2 * S)
+    (digest,) = (message.notice for message in desk.messages)
+    assert isinstance(digest, DigestNotice)
+    found = {
+        (line.key.rule, line.key.pool, line.key.host, line.key.route): line.figures.hits
+        for line in digest.lines
+    }
+    assert found == {
+        **{("checkout", f"pool{number}", "shop.example", "/cart"): 1 for number in range(3)},
+        **{("checkout", f"pool{number}", "<other>", "<other>"): 1 for number in (3, 4)},
+        ("checkout", "<other>", "<other>", "<other>"): 45,
+        ("other", "<other>", "<other>", "<other>"): 1,
+    }
 
 
 def test_trees_of_exemplars_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
