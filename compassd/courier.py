@@ -67,7 +67,8 @@ class Courier:
         store: Where the outbox is; must stay open until close().
         backoff: How failed attempts are repeated; as often as it takes.
         poll_s: How often to look into the outbox if nobody calls kick(), s.
-        outage_ns: How long the oldest message has to have waited for a backlog to become a digest, ns.
+        outage_ns: How long the oldest message has to have waited for a backlog to become a digest, ns; None
+            if it never does.
         clock: The time, Unix time in ns.
     """
 
@@ -78,7 +79,7 @@ class Courier:
         *,
         backoff: Backoff | None = None,
         poll_s: float = _POLL_S,
-        outage_ns: int = OUTAGE_NS,
+        outage_ns: int | None = OUTAGE_NS,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._destination = destination
@@ -202,7 +203,7 @@ class Courier:
 
     def _merge(self) -> bool:
         """Make one digest of a backlog; return whether it changed meanwhile and has to be looked at again."""
-        if self._outbox.backlog(self._name) <= _FEW:
+        if self._outage_ns is None or self._outbox.backlog(self._name) <= _FEW:
             self._recovered = False
             return False
         merged = catch_up(self._outbox.mergeable(self._name))
