@@ -28,7 +28,8 @@ _POLL_S = 2.0
 _FEW = 5
 # What is shorter is no outage: every message is still worth sending.
 OUTAGE_NS = 60 * _NS_PER_S
-# After so many failures of one message, others may have their turn before it: the fault may be its own.
+# After so many failures of one message, those of other incidents may have their turn before it: the fault may
+# be its own.
 _PATIENCE = 5
 # Later than any time at which a message is due.
 _ANY_TIME = 2**62
@@ -56,6 +57,8 @@ class CourierStats:
 class Courier:
     """Sends the messages in the outbox to one destination, the oldest first, from a thread of its own.
 
+    Those of one incident are never sent in another order than that in which they were made.
+
     A message leaves the outbox after it was sent: whenever the process is killed, what was not sent is sent
     by the next one, and what was about to be sent is sent again with the same id.
 
@@ -64,7 +67,8 @@ class Courier:
         store: Where the outbox is; must stay open until close().
         backoff: How failed attempts are repeated; as often as it takes.
         poll_s: How often to look into the outbox if nobody calls kick(), s.
-        outage_ns: How long the oldest message has to have waited for a backlog to become a digest, ns.
+        outage_ns: How long the oldest message has to have waited for a backlog to become a digest, ns; None
+            if it never does.
         clock: The time, Unix time in ns.
     """
 
@@ -75,7 +79,7 @@ class Courier:
         *,
         backoff: Backoff | None = None,
         poll_s: float = _POLL_S,
-        outage_ns: int = OUTAGE_NS,
+        outage_ns: int | None = OUTAGE_NS,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._destination = destination
@@ -199,7 +203,7 @@ class Courier:
 
     def _merge(self) -> bool:
         """Make one digest of a backlog; return whether it changed meanwhile and has to be looked at again."""
-        if self._outbox.backlog(self._name) <= _FEW:
+        if self._outage_ns is None or self._outbox.backlog(self._name) <= _FEW:
             self._recovered = False
             return False
         merged = catch_up(self._outbox.mergeable(self._name))
@@ -250,7 +254,7 @@ class Courier:
             self._count_dead(1)
         else:
             wait = max(pause, retry_after)
-            if waiting.attempts >= _PATIENCE:
+            if waiting.attempts >= _PATIENCE and not error.unreached:
                 # Later than the destination is tried again, so that it is not this one that is tried.
                 wait = max(wait, self._backoff.pause(waiting.attempts)) + self._backoff.base_s
             not_before = self._clock() + round(wait * _NS_PER_S)

@@ -40,7 +40,7 @@ class IncidentKey:
     Attributes:
         rule: Name of the rule.
         host: The request's host, "<other>" beyond the bound on hosts.
-        pool: The FPM pool.
+        pool: The FPM pool, "<other>" beyond the bound on incidents.
         route: The request's route, "<other>" beyond the bound on routes.
         function: Where the hot path ends, in the user's code; "" if that is not known.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compassd.breach import Severity
-from compassd.incidents.key import incident_key
+from compassd.incidents.key import incident_key, key_id
 from compassd.notice import (
     BreachNotice,
     DigestNotice,
@@ -63,6 +63,22 @@ def begins_at(message: Message) -> int:
 def server(notice: Notice) -> str:
     """Return the machine that the notice is about."""
     return notice.breach.server if isinstance(notice, BreachNotice) else notice.server
+
+
+def topics(notice: Notice) -> frozenset[str]:
+    """Return what the notice is about, by ids: who is told of one of them later knows better.
+
+    Incidents of the same key have one id: to some destinations, the next one is the same thing again.
+    """
+    match notice:
+        case IncidentNotice():
+            return frozenset({key_id(notice.key)})
+        case DigestNotice():
+            return frozenset(key_id(line.key) for line in notice.lines)
+        case BreachNotice():
+            return frozenset({notice.breach.id})
+        case TestNotice():
+            return frozenset()
 
 
 def summary(notice: Notice) -> str:

@@ -27,7 +27,8 @@ class PostOffice:
         server: Name of this machine.
         destinations: Of these the remote ones; they are closed by close().
         backoff: How failed attempts are repeated.
-        outage_ns: From when on a destination that could not be reached gets a digest of what waited, ns.
+        outage_ns: From when on a destination that could not be reached gets a digest of what waited, ns. One
+            that is told of each breach is told of each then, too.
         clock: The time.
 
     Raises:
@@ -48,7 +49,11 @@ class PostOffice:
         self._store = Store.open(settings.state_directory)
         self._couriers = {
             destination.name: Courier(
-                destination, self._store, backoff=backoff, outage_ns=outage_ns, clock=clock.now
+                destination,
+                self._store,
+                backoff=backoff,
+                outage_ns=None if destination.name in destinations.each else outage_ns,
+                clock=clock.now,
             )
             for destination in destinations.remote
         }

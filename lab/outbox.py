@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from compassd.breach import Breach, Severity
@@ -62,9 +64,11 @@ def make_incident(
 def make_message(
     message_id: str, notice: Notice | Breach | None = None, *, destination: str = "ops", created_at: int = 0
 ) -> Message:
-    """Return a message, of a breach if nothing else is given, made now if no time is."""
-    if notice is None or isinstance(notice, Breach):
-        notice = BreachNotice(breach=notice or make_breach())
+    """Return a message, of a breach of its own if nothing else is given, made now if no time is."""
+    if notice is None:
+        notice = replace(make_breach(), id=hashlib.sha256(message_id.encode()).hexdigest()[:32])
+    if isinstance(notice, Breach):
+        notice = BreachNotice(breach=notice)
     return Message(
         id=message_id,
         destination=destination,
@@ -105,12 +109,13 @@ class FakeDestination:
         self.closed.set()
 
 
-def fail(
+def fail(  # noqa: PLR0913 - as SendError
     *,
     permanent: bool = False,
     gone: bool = False,
     retry_after: float | None = None,
     uncertain: bool = False,
+    unreached: bool = False,
     only: str | None = None,
 ) -> Behaviour:
     """Return a behaviour that fails, for every message or for the one of an id."""
@@ -124,6 +129,7 @@ def fail(
                 gone=gone,
                 retry_after=retry_after,
                 uncertain=uncertain,
+                unreached=unreached,
             )
 
     return behaviour

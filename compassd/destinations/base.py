@@ -21,6 +21,7 @@ class SendError(DeliveryError):
         gone: Whether every message would fail: the destination exists no more, or refuses us as such.
         retry_after: How long the destination asks to be left alone, s; None if it does not say.
         uncertain: Whether it may have been taken all the same, as the answer was cut off or never came.
+        unreached: Whether nothing could be sent at all, so that the fault is not what was to be sent.
     """
 
     def __init__(  # noqa: PLR0913 - each is a fact of its own, most with a default
@@ -32,12 +33,14 @@ class SendError(DeliveryError):
         gone: bool = False,
         retry_after: float | None = None,
         uncertain: bool = False,
+        unreached: bool = False,
     ) -> None:
         super().__init__(f"destination {destination}: {fault}")
         self.permanent = permanent or gone
         self.gone = gone
         self.retry_after = retry_after
         self.uncertain = uncertain
+        self.unreached = unreached
 
 
 class Destination(Protocol):

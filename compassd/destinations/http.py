@@ -106,7 +106,10 @@ class Poster:
                 return self._exchange(body, headers)
         # Requests' and urllib3's exceptions hold the URL, so they go no further.
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise SendError(self._name, self._fault(error), uncertain=not _never_connected(error)) from None
+            unreached = _never_connected(error)
+            raise SendError(
+                self._name, self._fault(error), uncertain=not unreached, unreached=unreached
+            ) from None
 
     def close(self) -> None:
         """Close the connection."""
@@ -179,7 +182,7 @@ def parse_retry_after(value: str | None, now: float | None = None) -> float | No
         return min(float(text), MAX_RETRY_AFTER_S)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # An HTTP date is always in GMT; "-0000" gives no zone.
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

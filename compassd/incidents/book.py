@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from compassd.breach import Breach
 from compassd.incidents.gate import Pending
 from compassd.incidents.incident import Incident, IncidentState
-from compassd.incidents.key import incident_id, incident_key, other_key
+from compassd.incidents.key import incident_id, incident_key, other_key, rule_key
 from compassd.incidents.requests import FinishedRequests
 from compassd.incidents.saved import (
     CEILINGS,
@@ -27,6 +27,8 @@ from compassd.settings import IncidentSettings
 
 MAX_INCIDENTS = 5_000
 """Beyond so many, new breaches are counted under other_key()."""
+MAX_OTHERS = 100
+"""Beyond so many more, under rule_key(): the name of a pool is what a process says, which may invent any."""
 MAX_NODES = 50_000
 """Of the call trees of all exemplars, about 20 MB. Beyond that, exemplars are kept without their trees."""
 
@@ -220,9 +222,10 @@ class IncidentBook:
     def _count(self, breach: Breach, destinations: Sequence[str], now: int) -> Incident:
         key = incident_key(breach)
         incident = self._find(key, now)
-        if incident is None and len(self._incidents) >= MAX_INCIDENTS:
-            key = other_key(key)
-            incident = self._find(key, now)
+        for bound, shorter in ((MAX_INCIDENTS, other_key), (MAX_INCIDENTS + MAX_OTHERS, rule_key)):
+            if incident is None and len(self._incidents) >= bound:
+                key = shorter(key)
+                incident = self._find(key, now)
         if incident is None:
             incident = self._open(key, breach, now)
         forgotten = incident.count(breach, destinations, now)

@@ -252,6 +252,8 @@ class Incident:
                 listener.tell_at += jump_ns
             if listener.told_at is not None:
                 listener.told_at += jump_ns
+            if listener.ended_since is not None:
+                listener.ended_since += jump_ns
             listener.untold_since += jump_ns
             listener.last_told_at += jump_ns
 

@@ -29,6 +29,11 @@ def other_key(key: IncidentKey) -> IncidentKey:
     return replace(key, host=OTHER, route=OTHER, function="")
 
 
+def rule_key(key: IncidentKey) -> IncidentKey:
+    """Return the key that breaches of key are counted under when there are too many of other_key(), too."""
+    return replace(other_key(key), pool=OTHER)
+
+
 def hot_function(tree: CallTree) -> str:
     """Return the function that the tree's hot path ends in, "" if it has none.
 

@@ -15,10 +15,9 @@ from compassd.store.rows import Limits, insert, row_of, trim_dead
 
 _MAX_FAULT = 300
 _PAGE = 50
-# Nothing is postponed for so long: who sees more has a clock that was put back.
-_MAX_POSTPONED_NS = 24 * 3_600 * 1_000_000_000
-
-_DUE = "(not_before <= :now OR not_before > :far)"
+# Nothing is postponed for so long: a server may ask for an hour, and pauses add minutes. Who sees more has a
+# clock that was put back.
+_MAX_POSTPONED_NS = 2 * 3_600 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +56,21 @@ class Outbox:
     def next(self, destination: str, now: int) -> Waiting | None:
         """Return the oldest message that is due at now, Unix time in ns; None if there is none.
 
-        One that cannot be read becomes a dead letter.
+        One that is about the same as an older one is not due before that one has gone. One that cannot be
+        read becomes a dead letter.
         """
-        query = f"""SELECT number, since, attempts, in_flight, id, created_at, body FROM message
-            WHERE number =
-            (SELECT number FROM message INDEXED BY waiting
-                WHERE destination = :destination AND dead IS NULL AND {_DUE} ORDER BY number LIMIT 1)"""
-        while row := self._row(query, _due_values(destination, now)):
+        query = (
+            "SELECT number, since, attempts, in_flight, id, created_at, body FROM message WHERE number = ?"
+        )
+
+        def find(connection: sqlite3.Connection) -> Sequence[Any] | None:
+            for number, not_before in _first_of_each(connection, destination):
+                if _is_due(not_before, now):
+                    row: Sequence[Any] = connection.execute(query, (number,)).fetchone()
+                    return row
+            return None
+
+        while row := self._database.read(find):
             number, since, attempts, in_flight, *parts = row
             message = self._decoded(destination, number, parts)
             if message is not None:
@@ -72,10 +79,12 @@ class Outbox:
 
     def due_at(self, destination: str, now: int) -> int | None:
         """Return when the next message is due, now if it is overdue, Unix time in ns; None if none waits."""
-        query = f"""SELECT min(iif({_DUE}, :now, not_before)) FROM message INDEXED BY waiting
-            WHERE destination = :destination AND dead IS NULL"""
-        row = self._row(query, _due_values(destination, now))
-        return row[0] if row else None
+
+        def find(connection: sqlite3.Connection) -> int | None:
+            times = (not_before for _, not_before in _first_of_each(connection, destination))
+            return min((now if _is_due(time, now) else time for time in times), default=None)
+
+        return self._database.read(find)
 
     def backlog(self, destination: str) -> int:
         """Return how many messages wait, those in flight included."""
@@ -140,17 +149,23 @@ class Outbox:
     def mergeable(self, destination: str) -> Iterator[Message]:
         """Yield the waiting messages in their order, but those that may have arrived: these keep their id.
 
-        They are read a few at a time, so that they need not all be in memory.
+        What has to wait for one of these is left out, too. They are read a few at a time, so that they need
+        not all be in memory.
         """
         last = 0
+        kept: set[str] = set()
         query = (
-            "SELECT number, id, created_at, body FROM message"
-            " WHERE destination = ? AND dead IS NULL AND in_flight = 0 AND number > ? ORDER BY number LIMIT ?"
+            "SELECT number, in_flight, topics, id, created_at, body FROM message"
+            " WHERE destination = ? AND dead IS NULL AND number > ? ORDER BY number LIMIT ?"
         )
         while rows := self._database.read(
             lambda connection: connection.execute(query, (destination, last, _PAGE)).fetchall()  # noqa: B023
         ):
-            for last, *parts in rows:
+            for last, in_flight, topics, *parts in rows:
+                mine = topics.split()
+                if in_flight or not kept.isdisjoint(mine):
+                    kept.update(mine)
+                    continue
                 message = self._decoded(destination, last, parts)
                 if message is not None:
                     yield message
@@ -227,5 +242,17 @@ class Outbox:
         return self._database.write(bury)
 
 
-def _due_values(destination: str, now: int) -> dict[str, object]:
-    return {"destination": destination, "now": now, "far": now + _MAX_POSTPONED_NS}
+def _first_of_each(connection: sqlite3.Connection, destination: str) -> Iterator[tuple[int, int]]:
+    """Yield the number and not_before of what waits, in its order, and for nothing older about the same."""
+    query = """SELECT number, not_before, topics FROM message INDEXED BY waiting
+        WHERE destination = ? AND dead IS NULL ORDER BY number"""
+    older: set[str] = set()
+    for number, not_before, topics in connection.execute(query, (destination,)):
+        mine = topics.split()
+        if older.isdisjoint(mine):
+            yield number, not_before
+        older.update(mine)
+
+
+def _is_due(not_before: int, now: int) -> bool:
+    return not now < not_before <= now + _MAX_POSTPONED_NS

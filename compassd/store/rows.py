@@ -55,6 +55,7 @@ def row_of(message: Message) -> Row:
         "created_at": message.created_at,
         "since": message.created_at,
         "body": body,
+        "topics": " ".join(sorted(notice_facts.topics(message.notice))),
     }
 
 

@@ -52,6 +52,13 @@ _MIGRATIONS = (
             WHERE dead IS NULL""",
         "CREATE INDEX dead ON message (destination, number, size) WHERE dead IS NOT NULL",
     ),
+    (
+        # topics: what it is about, separated by spaces. Of two with one in common, the older is sent first.
+        "ALTER TABLE message ADD COLUMN topics TEXT NOT NULL DEFAULT ''",
+        "DROP INDEX waiting",
+        """CREATE INDEX waiting ON message (destination, number, not_before, in_flight, size, topics)
+            WHERE dead IS NULL""",
+    ),
 )
 VERSION = len(_MIGRATIONS)
 
@@ -64,7 +71,7 @@ TABLES = {
     "destination": ("name", "retries", "discarded"),
     "message": (
         "destination", "id", "kind", "summary", "server", "severity", "breaches", "size", "begins_at",
-        "created_at", "since", "not_before", "attempts", "in_flight", "fault", "dead", "body",
+        "created_at", "since", "not_before", "attempts", "in_flight", "fault", "dead", "body", "topics",
     ),
 }  # fmt: skip
 
@@ -108,7 +115,7 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection, *, replace: boo
     """Copy all rows that can be read, in the caller's transaction; return whether these were all.
 
     Args:
-        source: Where to read; may be damaged.
+        source: Where to read; may be damaged, or of an older format.
         target: Where to write; has the present format.
         replace: Whether what only the target has goes.
 
@@ -120,7 +127,8 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection, *, replace: boo
     except sqlite3.Error:  # then there is nothing to find the tables by
         return False
     complete = True
-    for table, columns in TABLES.items():
+    for table in TABLES:
+        columns = _columns(source, table)
         if replace:
             target.execute(f"DELETE FROM {table}")
         marks = ", ".join("?" * len(columns))
@@ -136,6 +144,12 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection, *, replace: boo
     return complete
 
 
+def _columns(source: sqlite3.Connection, table: str) -> tuple[str, ...]:
+    """Return the table's columns but those that the source's format does not have yet."""
+    found = {name for _, name, *_ in source.execute(f"PRAGMA table_info({table})")}
+    return tuple(name for name in TABLES[table] if name in found or not found)
+
+
 def _rows(source: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> Iterator[_Row | None]:
     """Yield the rows in their order, and None where some may be missing."""
     # One after the other by their number: behind a damaged page there may be good ones.
@@ -144,13 +158,16 @@ def _rows(source: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> I
     while gap < _MAX_GAP:
         try:
             for number, *row in source.execute(query, (last,)):
+                if number <= last:  # damage that SQLite does not see: it would be read for ever
+                    break
                 last, gap = number, 0
                 yield tuple(row)
-        except sqlite3.Error as error:
-            if not gap:
-                yield None
-            if not is_damaged(error):  # it will not be better with the next
+            else:
                 return
-            last, gap = last + 1, gap + 1
-        else:
-            return
+        except sqlite3.Error as error:
+            if not is_damaged(error):  # it will not be better with the next
+                yield None
+                return
+        if not gap:
+            yield None
+        last, gap = last + 1, gap + 1

@@ -136,7 +136,7 @@ def test_a_closed_port_can_be_retried() -> None:
     error = failure(hook)
     hook.close()
     assert not error.permanent
-    assert not error.uncertain
+    assert (error.uncertain, error.unreached) == (False, True)
     assert str(error) == "destination ops: connection failed (ConnectionError)"
 
 
@@ -145,13 +145,15 @@ def test_without_a_clear_answer_a_message_may_have_arrived(
     make: Make, receiver: Receiver, mode: Mode
 ) -> None:
     receiver.misbehave(mode)
-    assert failure(make(timeout=SHORT)).uncertain
+    error = failure(make(timeout=SHORT))
+    assert (error.uncertain, error.unreached) == (True, False)
 
 
 @pytest.mark.parametrize("status", [302, 404, 429, 500, 503])
 def test_what_was_refused_has_not_arrived(make: Make, receiver: Receiver, status: int) -> None:
     receiver.misbehave(Status(status))
-    assert not failure(make()).uncertain
+    error = failure(make())
+    assert (error.uncertain, error.unreached) == (False, False)
 
 
 def test_a_slow_body_after_success_is_success_for_a_webhook(receiver: Receiver) -> None:

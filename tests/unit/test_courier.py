@@ -71,7 +71,9 @@ def admin(store: Store, tmp_path: Path) -> Iterator[OutboxAdmin]:  # noqa: ARG00
 def messages(count: int, first: int = 0) -> list[Message]:
     """Return messages m0, m1, … of an incident each, of 1, 2, … new breaches."""
     return [
-        make_message(f"m{number}", make_incident(f"{number:032x}", new_hits=number + 1))
+        make_message(
+            f"m{number}", make_incident(f"{number:032x}", route=f"/page{number}", new_hits=number + 1)
+        )
         for number in range(first, first + count)
     ]
 

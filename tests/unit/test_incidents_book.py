@@ -8,7 +8,7 @@ from compassd.breach import Severity, State
 from compassd.incidents import book as book_module
 from compassd.incidents.book import IncidentBook
 from compassd.incidents.incident import MAX_RUNNING
-from compassd.notice import MAX_EXEMPLARS, IncidentNotice
+from compassd.notice import MAX_EXEMPLARS, DigestNotice, IncidentNotice
 from tests.unit.incident_desk import (
     CLOSED,
     ESCALATED,
@@ -285,6 +285,29 @@ def test_beyond_the_bound_breaches_are_counted_by_rule_and_pool(monkeypatch: pyt
     assert found[("checkout", "/2", "shop.example", "PDO::query")] == 2
 
 
+def test_invented_pools_do_not_pass_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_module, "MAX_INCIDENTS", 3)
+    monkeypatch.setattr(book_module, "MAX_OTHERS", 2)
+    desk = Desk()
+    for number in range(50):
+        desk.hit(pool=f"pool{number}")
+    desk.hit(rule="other", pool="another")
+    assert desk.book.counters.open == 7
+    desk.at(2 * S)
+    (digest,) = (message.notice for message in desk.messages)
+    assert isinstance(digest, DigestNotice)
+    found = {
+        (line.key.rule, line.key.pool, line.key.host, line.key.route): line.figures.hits
+        for line in digest.lines
+    }
+    assert found == {
+        **{("checkout", f"pool{number}", "shop.example", "/cart"): 1 for number in range(3)},
+        **{("checkout", f"pool{number}", "<other>", "<other>"): 1 for number in (3, 4)},
+        ("checkout", "<other>", "<other>", "<other>"): 45,
+        ("other", "<other>", "<other>", "<other>"): 1,
+    }
+
+
 def test_trees_of_exemplars_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(book_module, "MAX_NODES", 25)
     desk = Desk()
@@ -348,6 +371,18 @@ def test_the_end_of_a_request_that_was_told_running_is_news() -> None:
     desk.restart()
     desk.at(20 * MIN)
     assert [why for _, why, _ in desk.told()] == [OPENED, UPDATED, CLOSED]
+
+
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_an_end_is_news_in_its_turn_if_the_clock_was_set(jump: int) -> None:
+    desk = Desk()
+    running = desk.hit(state=State.RUNNING)
+    desk.at(30 * S)
+    desk.end(running)
+    desk.book.shift(jump)
+    desk.now += jump
+    desk.at(5 * MIN + jump)
+    assert desk.told() == [(2.0, OPENED, 1), (62.0 + jump / S, UPDATED, 0)]
 
 
 def test_an_end_that_comes_before_the_incident_is_told_is_no_news_of_its_own() -> None:

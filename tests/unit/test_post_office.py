@@ -10,6 +10,7 @@ import pytest
 
 from compassd.clerk import ClerkCounters
 from compassd.errors import StoreError
+from compassd.outgoing import Backoff
 from compassd.redact import redact
 from lab.breaches import make_breach
 from lab.hostile import ATTACKS
@@ -76,6 +77,20 @@ def test_the_next_one_sends_what_was_left(receiver: Receiver, tmp_path: Path) ->
         wait_until(lambda: office.stats()["hook"].waiting == 0, timeout=10.0, what="that it is noted")
     assert len({request.headers["webhook-id"] for request in received}) == 20
     assert received[0].body == received[1].body
+
+
+def test_who_wants_each_breach_gets_each_after_an_outage(receiver: Receiver, tmp_path: Path) -> None:
+    times = Times()
+    receiver.misbehave(*[Status(503)] * 10)
+    slow = Backoff(base_s=0.1, cap_s=0.1)
+    with post_office(tmp_path, settings(receiver), backoff=slow, times=times) as office:
+        for number in range(20):
+            office.accept(make_breach(start_ns=number, destinations=("hook",)))
+        wait_until(lambda: office.stats()["hook"].waiting == 20, timeout=10.0, what="20 messages to wait")
+        times.pass_by(120 * 1_000_000_000)
+        wait_until(lambda: office.stats()["hook"].sent == 20, timeout=30.0, what="delivery")
+    told = [request.json["type"] for request in receiver.received if request.accepted]
+    assert told == ["compass.breach"] * 20
 
 
 def test_incidents_go_on_after_a_restart(receiver: Receiver, tmp_path: Path) -> None:

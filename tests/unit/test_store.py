@@ -93,7 +93,7 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     before = (tmp_path / "compassd.db").read_bytes()
     for opened in (lambda: Store.open(tmp_path), lambda: PresentFile(tmp_path / "compassd.db")):
-        with pytest.raises(StoreError, match="newer compassd: its format is 7, this one knows 1") as raised:
+        with pytest.raises(StoreError, match="newer compassd: its format is 7, this one knows 2") as raised:
             opened()
         assert "install that release again" in raised.value.hint
     assert (tmp_path / "compassd.db").read_bytes() == before

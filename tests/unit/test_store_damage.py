@@ -91,10 +91,11 @@ def test_garbage_at_the_beginning_is_survived(tmp_path: Path, first: int) -> Non
     assert len(_aside(tmp_path)) == 1
 
 
-def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("beyond", [0, PAGE // 4, PAGE // 2])
+def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path, beyond: int) -> None:
     path = _fill(tmp_path)
     with path.open("r+b") as file:
-        file.truncate(path.stat().st_size * 3 // 4)
+        file.truncate(path.stat().st_size // PAGE * 3 // 4 * PAGE + beyond)
     with closing(Store.open(tmp_path)) as store:
         found = _all(store)
         assert MESSAGES // 4 < len(found) < MESSAGES

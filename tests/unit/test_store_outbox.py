@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from compassd.breach import Severity
+from compassd.destinations.http import MAX_RETRY_AFTER_S
 from compassd.notice import DigestNotice, Message
 from compassd.notice_facts import told_breaches
 from compassd.store.admin import Entry, OutboxAdmin
@@ -19,6 +20,7 @@ from compassd.store.store import Store
 from lab.breaches import make_breach
 from lab.outbox import make_incident, make_message
 
+HOUR_NS = 3_600 * 10**9
 NOW = 1_790_000_000_000_000_000
 
 
@@ -93,13 +95,23 @@ def test_nothing_is_due_where_nothing_waits(store: Store) -> None:
     assert store.outbox.due_at("ops", NOW) is None
 
 
-def test_a_clock_put_back_holds_up_nothing(store: Store) -> None:
+@pytest.mark.parametrize("hours", [3, 365 * 24])
+def test_a_clock_put_back_holds_up_nothing(store: Store, hours: int) -> None:
     message = make_message("m")
     store.commit(messages=[message])
     store.outbox.postpone(message, NOW, "HTTP 500")
-    year_ns = 365 * 86_400 * 10**9
-    assert store.outbox.due_at("ops", NOW - year_ns) == NOW - year_ns
-    assert store.outbox.next("ops", NOW - year_ns) is not None
+    now = NOW - hours * HOUR_NS
+    assert store.outbox.due_at("ops", now) == now
+    assert store.outbox.next("ops", now) is not None
+
+
+def test_a_server_may_silence_us_for_an_hour(store: Store) -> None:
+    message = make_message("m")
+    store.commit(messages=[message])
+    longest = NOW + round(MAX_RETRY_AFTER_S) * 10**9 + HOUR_NS // 10
+    store.outbox.postpone(message, longest, "HTTP 429")
+    assert store.outbox.next("ops", NOW) is None
+    assert store.outbox.due_at("ops", NOW) == longest
 
 
 def test_dead_letters_are_kept_with_their_reason(store: Store, tmp_path: Path) -> None:
