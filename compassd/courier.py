@@ -98,7 +98,9 @@ class Courier:
         # when somebody is in a hurry.
         self._floor = self._pause = 0.0
         self._failures = 0
-        self._failing = self._recovered = False
+        self._failing = False
+        # Whether what waits may make a digest: the outage is over, or what it had to wait for has gone.
+        self._recovered = False
         # Whether attempts have failed since the last one that did not: of an earlier process, too.
         self._broken = self._outbox.has_failed(self._name)
         self._gone: str | None = None
@@ -175,13 +177,14 @@ class Courier:
         if self._gone is not None:
             self._count_dead(self._outbox.bury_all(self._name, self._gone, self._asked))
             return None if hurrying else self._poll_s
+        # At once: the next process would not know that there was an outage.
+        if self._recovered and self._merge():
+            return 0.0
         until = self._floor if hurrying else max(self._floor, self._pause)
         rest = until - time.monotonic()
         if rest > 0.0:
             too_late = self._deadline is not None and until > self._deadline
             return None if too_late else min(rest, self._poll_s)
-        if self._recovered and self._merge():
-            return 0.0
         now = self._clock()
         waiting = self._outbox.next(self._name, _ANY_TIME if hurrying else now)
         if waiting is None:
@@ -230,7 +233,7 @@ class Courier:
         self._outbox.delivered(message)
         with self._changed:
             self._sent += 1
-        self._recovered |= self._broken
+        self._recovered |= self._broken or waiting.uncertain
         self._broken, self._failures = False, 0
         return 0.0
 
@@ -244,6 +247,7 @@ class Courier:
         if error.permanent:
             self._outbox.bury(message, fault)
             self._count_dead(1)
+            self._recovered |= waiting.uncertain
             return 0.0
         self._failures += 1
         self._broken = True

@@ -177,6 +177,39 @@ def test_what_has_to_wait_for_what_may_have_arrived_is_in_no_digest(tmp_path: Pa
         assert [message.id for message in store.outbox.mergeable("ops")] == ["b-opened"]
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["arrives", "refused"])
+def test_what_waited_for_what_may_have_arrived_is_a_digest_afterwards(tmp_path: Path, refused: bool) -> None:  # noqa: FBT001
+    other, *same = (
+        make_message(f"{name}-{number}", make_incident(name * 32, route=f"/{name}"))
+        for name, count in (("b", 1), ("a", 9))
+        for number in range(count)
+    )
+    ops = FakeDestination()
+    ops.always = fail(only="a-0", permanent=True) if refused else None
+    with closing(Store.open(tmp_path)) as store:
+        store.commit(messages=[other, *same])
+        # What the process did that was killed.
+        store.outbox.postpone(other, 1, "HTTP 500")
+        store.outbox.begin(same[0])
+        courier = Courier(ops, store, backoff=BACKOFF, poll_s=0.005, outage_ns=0)
+        wait_until(lambda: not store.outbox.backlog("ops"), timeout=30.0, what="delivery")
+        courier.close()
+    assert [tried for _, tried in ops.attempts[:2]] == ["b-0", "a-0"]
+    assert len(ops.attempts) == 3
+
+
+def test_a_slow_destination_has_its_digest_as_soon_as_the_outage_is_over(tmp_path: Path) -> None:
+    ops = FakeDestination(min_interval=60.0)
+    messages = [make_message(f"a-{number}", make_incident("a" * 32, route="/a")) for number in range(9)]
+    with closing(Store.open(tmp_path)) as store:
+        store.commit(messages=messages)
+        store.outbox.postpone(messages[0], 1, "HTTP 500")
+        courier = Courier(ops, store, backoff=BACKOFF, poll_s=0.005, outage_ns=0)
+        wait_until(lambda: store.outbox.backlog("ops") == 1, timeout=30.0, what="a digest")
+        courier.close()
+    assert ops.ids == ["a-0"]
+
+
 def test_a_file_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:
     path = _first_format(tmp_path, lives())
     with closing(Store.open(tmp_path)) as store:
