@@ -18,6 +18,14 @@
 #define PAGE_MASK 4095ULL
 /* The same of a zend_function, a power of two: its type, its name, its class, and where it was defined. */
 #define FUNCTION_BLOCK 256
+/*
+ * Bits of the flags in it, zend_compile.h (the same in PHP 8.2 to 8.4): in opcache's memory, a closure's, a
+ * closure's of an existing function, made for one call of __call().
+ */
+#define ACC_IMMUTABLE (1u << 7)
+#define ACC_CALL_VIA_TRAMPOLINE (1u << 18)
+#define ACC_CLOSURE (1u << 22)
+#define ACC_FAKE_CLOSURE (1u << 23)
 /* What of that an internal function has, too: less than the rest of its page. */
 #define FUNCTION_HEAD 32
 
@@ -62,7 +70,8 @@ struct walk {
 	u32 is_signal;
 	/* Whether a name could not be read: its page is not there yet. */
 	u32 is_unread;
-	u32 reserved;
+	/* Of the function that was read last, as in struct function_value. */
+	u32 is_lasting;
 	u64 name, scope, class_name;
 	struct definition definition;
 	u64 id, print, file_hash;
@@ -91,7 +100,8 @@ struct function_value {
 	u64 symbol;
 	u16 is_user;
 	u16 source;
-	u32 reserved;
+	/* Whether nothing else can be at its address before the request has ended. */
+	u32 is_lasting;
 };
 
 BPF_TABLE("lru_hash", struct function_key, struct function_value, functions, 65536);
@@ -245,16 +255,21 @@ static inline u64 name_function(struct walk *walk, struct frame *frame)
 static inline void read_function(struct walk *walk, u64 function)
 {
 	struct definition *definition = &walk->definition;
+	u32 flags;
 	int is_user, is_whole = !bpf_probe_read_user(walk->function_block, FUNCTION_BLOCK, (void *)function);
 
 	if (!is_whole)
 		bpf_probe_read_user(walk->function_block, FUNCTION_HEAD, (void *)function);
-	/* It is one byte; what follows it are flags. */
+	/* It is one byte; the flags are in the other half of the word. */
 	walk->symbol.type = (u8)function_block_at(walk, walk->layout.function_type);
+	flags = function_block_at(walk, walk->layout.function_type) >> 32;
 	walk->name = function_block_at(walk, walk->layout.function_name);
 	walk->scope = function_block_at(walk, walk->layout.function_scope);
 	/* ZEND_USER_FUNCTION is 2, ZEND_EVAL_CODE 4, ZEND_INTERNAL_FUNCTION 1: an odd type has no op array. */
 	is_user = !(walk->symbol.type & 1);
+	/* Code without a name is that of a file or of eval(), of which opcache gives every run a copy. */
+	walk->is_lasting = walk->name && (!is_user || flags & ACC_IMMUTABLE) &&
+	                   !(flags & (ACC_CALL_VIA_TRAMPOLINE | ACC_CLOSURE | ACC_FAKE_CLOSURE));
 	definition->file = definition->line = 0;
 	if (is_user && is_whole) {
 		definition->file = function_block_at(walk, walk->layout.op_array_filename);
@@ -275,15 +290,20 @@ static inline void identify(struct walk *walk, struct frame *frame)
 	struct function_value *known = functions.lookup(&key);
 	struct function_value value = {};
 
+	if (known && known->is_lasting && known->start_ns == walk->start_ns)
+		goto found;
 	read_function(walk, frame->function);
 	if (known && known->print == walk->print && known->start_ns == walk->start_ns)
 		goto found;
 	walk->is_unread = 0;
 	hash_string(walk, walk->definition.file);
 	walk->file_hash = walk->hash;
-	/* To look the symbol up keeps it: those that nobody looks up make room for others. */
+	/*
+	 * To look the symbol up keeps it: those that nobody looks up make room for others. In one request of 16
+	 * or so is often enough.
+	 */
 	if (known && known->print == walk->print && known->file_hash == walk->file_hash &&
-	    symbols.lookup(&known->symbol)) {
+	    (walk->start_ns >> 10 & 15 || symbols.lookup(&known->symbol))) {
 		known->start_ns = walk->start_ns;
 		goto found;
 	}
@@ -294,6 +314,7 @@ static inline void identify(struct walk *walk, struct frame *frame)
 	/* What could not be read is tried again. */
 	value.print = walk->is_unread ? 0 : walk->print;
 	value.file_hash = walk->file_hash;
+	value.is_lasting = walk->is_lasting && !walk->is_unread;
 	value.symbol = frame->symbol;
 	value.is_user = frame->is_user;
 	value.source = frame->source;
