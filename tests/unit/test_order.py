@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from compassd.breach import State
 from compassd.courier import Courier
 from compassd.incidents.catch_up import catch_up
-from compassd.notice import DigestLine, DigestNotice, DigestReason, Happening, IncidentNotice, Message
+from compassd.notice import DigestNotice, Happening, IncidentNotice, Message
 from compassd.notice_facts import topics
 from compassd.outgoing import Backoff
 from compassd.store import schema
@@ -49,27 +49,11 @@ def lives() -> list[Message]:
 
 
 def digest_of(*routes: str) -> DigestNotice:
-    incidents = [make_incident(route[-1] * 32, route=route) for route in routes]
-    lines = tuple(
-        DigestLine(
-            happening=incident.happening,
-            incident_id=incident.incident_id,
-            key=incident.key,
-            severity=incident.severity,
-            figures=incident.figures,
-        )
-        for incident in incidents
+    merged = catch_up(
+        make_message(route, make_incident(route[-1] * 32, route=route), created_at=NOW) for route in routes
     )
-    return DigestNotice(
-        reason=DigestReason.STORM,
-        server="web1",
-        since=NOW,
-        until=NOW,
-        incidents=len(lines),
-        new_hits=len(lines),
-        severity=incidents[0].severity,
-        lines=lines,
-    )
+    assert merged
+    return merged.notice
 
 
 def sent_by(store: Store, destination: FakeDestination, count: int) -> list[str]:
@@ -168,8 +152,8 @@ def test_a_request_is_not_told_as_running_after_it_has_ended(tmp_path: Path) -> 
 def test_what_has_to_wait_for_what_may_have_arrived_is_in_no_digest(tmp_path: Path) -> None:
     messages = [
         *lives(),
-        make_message("digest", digest_of("/cart", "/basket")),
-        make_message("basket", make_incident(route="/basket")),
+        make_message("digest", digest_of("/cart", "/wishes")),
+        make_message("wishes", make_incident(route="/wishes")),
     ]
     with closing(Store.open(tmp_path)) as store:
         store.commit(messages=messages)
