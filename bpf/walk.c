@@ -18,16 +18,16 @@
 #define PAGE_MASK 4095ULL
 /* The same of a zend_function, a power of two: its type, its name, its class, and where it was defined. */
 #define FUNCTION_BLOCK 256
+/* What of that an internal function has, too: less than the rest of its page. */
+#define FUNCTION_HEAD 32
 /*
- * Bits of the flags in it, zend_compile.h (the same in PHP 8.2 to 8.4): in opcache's memory, a closure's, a
- * closure's of an existing function, made for one call of __call().
+ * Bits of a function's flags, zend_compile.h (the same in PHP 8.2 to 8.4): in opcache's memory, a closure's,
+ * a closure's of an existing function, made for one call of __call().
  */
 #define ACC_IMMUTABLE (1u << 7)
 #define ACC_CALL_VIA_TRAMPOLINE (1u << 18)
 #define ACC_CLOSURE (1u << 22)
 #define ACC_FAKE_CLOSURE (1u << 23)
-/* What of that an internal function has, too: less than the rest of its page. */
-#define FUNCTION_HEAD 32
 
 struct frame {
 	u64 function;
