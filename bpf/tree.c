@@ -16,7 +16,9 @@ struct known_frame {
 	u64 function;
 	u64 opline;
 	u32 node;
-	u16 is_user;
+	u8 is_user;
+	/* As in struct function_value. */
+	u8 is_lasting;
 	u16 source;
 };
 
@@ -84,7 +86,7 @@ static inline void clear_tree(struct worker *worker, u32 pid, u64 start_ns)
 	clear_node(node_at(tree, 0));
 }
 
-/* Whether the frame, number i from the root, is that of the walk before. */
+/* Whether the frame, number i from the root, is that of the walk before, if the same code is still there. */
 static inline int is_as_before(struct worker *worker, struct frame *frame, u32 i)
 {
 	struct known_frame *known = known_at(worker, i);
@@ -104,7 +106,7 @@ static inline void read_line(struct walk *walk, struct frame *frame)
 		bpf_probe_read_user(&frame->line, sizeof(frame->line), (void *)(at - walk->layout.op_size));
 }
 
-/* Identify the frames that differ from those of the walk before. */
+/* Identify the frames that differ from those of the walk before, or whose code may have gone. */
 static inline void identify_frames(struct worker *worker, struct walk *walk)
 {
 	u32 i;
@@ -114,24 +116,30 @@ static inline void identify_frames(struct worker *worker, struct walk *walk)
 #pragma nounroll
 	for (i = 0; i < COMPASS_STACK_DEPTH; i++) {
 		struct frame *frame = frame_at(walk, walk->depth - 1 - i);
+		struct known_frame *known = known_at(worker, i);
+		struct tree_node *node;
 
 		if (i >= walk->depth)
 			break;
-		if (walk->is_known && is_as_before(worker, frame, i)) {
-			frame->source = known_at(worker, i)->source;
+		walk->is_known = walk->is_known && is_as_before(worker, frame, i);
+		if (walk->is_known && known->is_lasting) {
+			frame->source = known->source;
 			walk->known = i + 1;
 			continue;
 		}
-		walk->is_known = 0;
 		frame->symbol = 0;
 		frame->line = 0;
 		frame->source = frame->is_user = 0;
 		/* PHP puts a frame without a function where it calls from C. */
-		if (!frame->function)
-			continue;
-		identify(walk, frame);
+		frame->is_lasting = 1;
+		if (frame->function)
+			identify(walk, frame);
 		if (frame->is_user && frame->opline)
 			read_line(walk, frame);
+		node = node_at(&worker->tree, known->node);
+		walk->is_known = walk->is_known && node->symbol == frame->symbol && node->line == frame->line;
+		if (walk->is_known)
+			walk->known = i + 1;
 	}
 }
 
@@ -199,6 +207,7 @@ static inline void descend(struct worker *worker, struct walk *walk)
 		known->opline = frame->opline;
 		known->node = walk->node;
 		known->is_user = frame->is_user;
+		known->is_lasting = frame->is_lasting;
 		known->source = frame->source;
 		walk->position++;
 		walk->probes = 0;

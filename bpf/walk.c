@@ -34,7 +34,9 @@ struct frame {
 	u64 opline;
 	u64 symbol;
 	u32 line;
-	u16 is_user;
+	u8 is_user;
+	/* As in struct function_value. */
+	u8 is_lasting;
 	u16 source;
 };
 
@@ -318,9 +320,11 @@ static inline void identify(struct walk *walk, struct frame *frame)
 	value.symbol = frame->symbol;
 	value.is_user = frame->is_user;
 	value.source = frame->source;
+	frame->is_lasting = value.is_lasting;
 	functions.update(&key, &value);
 	return;
 found:
+	frame->is_lasting = known->is_lasting;
 	frame->symbol = known->symbol;
 	frame->is_user = known->is_user;
 	frame->source = known->source;

@@ -50,6 +50,40 @@ def test_each_included_file_is_told_apart(
         assert _slept(breach) == {name: pytest.approx(ms, abs=10) for name, ms in parts.items()}
 
 
+@OPCACHE
+def test_files_that_are_included_at_one_place_are_told_apart(
+    opcache: int, php_fpm: PhpFpmFactory, compassd: CompassdFactory, tmp_path: Path
+) -> None:
+    # Of one size and shape, so that each may be where the one before was, operation by operation.
+    parts = {f"part-{number}.phtml": 60 + 10 * number for number in range(4)}
+    for name, ms in parts.items():
+        (tmp_path / name).write_text(f"<?php\nusleep({ms * 1000});\n")
+    page = tmp_path / "page.php"
+    page.write_text("<?php\nforeach (glob(__DIR__ . '/*.phtml') as $part) {\n    include $part;\n}\n")
+    daemon = compassd()
+    fpm = php_fpm(workers=1, ini={"opcache.enable": opcache})
+    for _ in range(2):
+        _ask(fpm, page)
+    for breach in daemon.wait_for_breaches(2):
+        assert _slept(breach) == {name: pytest.approx(ms, abs=10) for name, ms in parts.items()}
+
+
+def test_functions_that_are_called_as_objects_are_told_apart(
+    php_fpm: PhpFpmFactory, compassd: CompassdFactory, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.php"
+    page.write_text(
+        "<?php\nforeach (['usleep' => 150000, 'sleep' => 1, 'usleep ' => 150000] as $name => $time) {\n"
+        "    Closure::fromCallable(trim($name))($time);\n}\n"
+    )
+    daemon = compassd()
+    _ask(php_fpm(workers=1), page)
+    (breach,) = daemon.wait_for_breaches(1)
+    slept = {node["function"]: node["off_cpu_ns"] / MS for node in breach["call_tree"]["nodes"]}
+    assert slept["usleep"] == pytest.approx(300, abs=10)
+    assert slept["sleep"] == pytest.approx(1000, abs=10)
+
+
 def test_each_closure_is_told_apart(
     php_fpm: PhpFpmFactory, compassd: CompassdFactory, tmp_path: Path
 ) -> None:
