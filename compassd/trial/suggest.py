@@ -217,24 +217,53 @@ def _named(parts: Iterable[tuple[_Kind, str, _Seen]]) -> Iterator[Suggestion]:
 
 
 def _with_overrides(rules: Sequence[Suggestion]) -> Iterator[Suggestion]:
-    """Let the narrower of two rules that are about the same requests override the wider one."""
+    """Let one of two rules that are about the same requests override the other: the one whose they are.
+
+    Where each is about requests of the other, that is the narrower one. Where rules would override each other
+    in a circle, which takes three of them, some requests are left to two rules.
+    """
+    overridden: dict[str, list[str]] = {rule.name: [] for rule in rules}
+    narrowness = {rule.name: _narrowness(rule) for rule in rules}
+    # In order, and quick to look up.
+    shared = dict.fromkeys(_shared(rules))
+    one_sided = [pair for pair in shared if pair[::-1] not in shared]
+    mutual = [(one, two) for one, two in shared if (two, one) in shared and narrowness[two] < narrowness[one]]
+    for winner, loser in one_sided:
+        if not _leads(overridden, loser, winner):
+            overridden[winner].append(loser)
+    for narrow, wide in mutual:
+        winner, loser = (wide, narrow) if _leads(overridden, wide, narrow) else (narrow, wide)
+        overridden[winner].append(loser)
+    for rule in rules:
+        yield replace(rule, overrides=tuple(overridden[rule.name]))
+
+
+def _shared(rules: Sequence[Suggestion]) -> Iterator[tuple[str, str]]:
+    """Yield the names of every two rules of which the second is about requests of the first, too."""
     wide = [(rule, compile_glob(rule.glob)) for rule in rules if not rule.is_transaction]
     for rule in rules:
-        yield replace(
-            rule,
-            overrides=tuple(
-                other.name
-                for other, glob in wide
-                if other.method == rule.method
+        for other, glob in wide:
+            if (
+                other.name != rule.name
+                and other.method == rule.method
                 and (other.host == rule.host or not (other.host and rule.host))
-                and _narrowness(other) < _narrowness(rule)
                 and any(map(glob.match, rule.paths))
-            ),
-        )
+            ):
+                yield rule.name, other.name
+
+
+def _leads(overridden: Mapping[str, Sequence[str]], start: str, end: str) -> bool:
+    """Return whether the rule start overrides end, by way of others, too."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        following = set(overridden[waiting.pop()]) - seen
+        seen |= following
+        waiting += following
+    return end in seen
 
 
 def _narrowness(rule: Suggestion) -> tuple[bool, tuple[int, int], str]:
-    # With the name no two are equal, so that nothing overrides itself in a circle.
+    # With the name no two are equal.
     return rule.is_transaction, narrowness(rule.glob), rule.name
 
 
