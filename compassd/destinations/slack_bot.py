@@ -20,7 +20,7 @@ from compassd.destinations.slack_breach import breach_payload
 from compassd.destinations.slack_incident import closing_payload, incident_payload, reminder_payload
 from compassd.destinations.slack_payload import payload
 from compassd.destinations.slack_thread import Thread
-from compassd.notice import Happening, IncidentNotice, Message
+from compassd.notice import DigestLine, DigestNotice, Happening, IncidentNotice, Message
 
 _MAX_EXEMPLARS = 2
 """New ones for each message, so that an incident that gets worse and worse stays within Slack's rate."""
@@ -63,10 +63,15 @@ class SlackBotDestination:
         Raises:
             SendError: Slack did not take all of it. Sent again, it goes on where it stopped.
         """
-        if isinstance(message.notice, IncidentNotice):
-            self._tell(message, message.notice, memory)
-        else:
-            self._post(payload(message))
+        notice = message.notice
+        if isinstance(notice, IncidentNotice):
+            self._tell(message, notice, memory)
+            return
+        if isinstance(notice, DigestNotice):
+            # Before the post, which must not be repeated when a change fails.
+            for line in notice.lines:
+                self._end(line, message, memory)
+        self._post(payload(message))
 
     def close(self) -> None:
         """Close the connections."""
@@ -75,7 +80,7 @@ class SlackBotDestination:
     def _tell(self, message: Message, notice: IncidentNotice, memory: Memory) -> None:
         over = notice.happening is Happening.CLOSED
         thread = Thread.recall(memory, notice.incident_id, self._channel)
-        if thread is not None and not self._update(thread, message, notice):
+        if thread is not None and not self._update(thread, incident_payload(notice, message.created_at)):
             thread = None
         if thread is None and over:
             self._post(closing_payload(notice, message.created_at))
@@ -88,9 +93,15 @@ class SlackBotDestination:
         if over:
             memory.put(notice.incident_id, None)
 
-    def _update(self, thread: Thread, message: Message, notice: IncidentNotice) -> bool:
+    def _end(self, line: DigestLine, message: Message, memory: Memory) -> None:
+        """Change the message of an incident if the digest tells of its end."""
+        thread = Thread.recall(memory, line.incident_id, self._channel)
+        if thread is not None and line.happening is Happening.CLOSED:
+            self._update(thread, closing_payload(line, message.created_at))
+            memory.put(line.incident_id, None)
+
+    def _update(self, thread: Thread, shown: Mapping[str, Any]) -> bool:
         """Change the incident's message; return whether there still is one."""
-        shown = incident_payload(notice, message.created_at)
         arguments = {key: shown[key] for key in ("text", "blocks", "parse")}
         try:
             self._api.update({"channel": thread.channel, "ts": thread.ts, **arguments})

@@ -33,7 +33,7 @@ from compassd.destinations.slack_words import (
 )
 from compassd.hot_path import percent, verdict
 from compassd.message import death, summary, what
-from compassd.notice import Happening, IncidentNotice
+from compassd.notice import DigestLine, Happening, IncidentNotice
 from compassd.text import shorten
 from compassd.units import format_duration
 
@@ -69,8 +69,8 @@ def incident_payload(notice: IncidentNotice, at: int) -> dict[str, Any]:
     )
 
 
-def closing_payload(notice: IncidentNotice, at: int) -> dict[str, Any]:
-    """Return one line, that an incident is over, for where its message cannot be changed.
+def closing_payload(notice: IncidentNotice | DigestLine, at: int) -> dict[str, Any]:
+    """Return one line, that an incident is over, where its message or its requests are gone.
 
     Args:
         notice: The incident.
@@ -107,7 +107,7 @@ def _title(notice: IncidentNotice, at: int) -> str:
             return f"{rule}: {news(figures)}"
 
 
-def _closing(name: str, notice: IncidentNotice, at: int) -> str:
+def _closing(name: str, notice: IncidentNotice | DigestLine, at: int) -> str:
     figures = notice.figures
     untold = f", {figures.new_hits:,} of them not told before" if figures.new_hits else ""
     return (
@@ -116,7 +116,7 @@ def _closing(name: str, notice: IncidentNotice, at: int) -> str:
     )
 
 
-def _quiet(notice: IncidentNotice, at: int) -> str:
+def _quiet(notice: IncidentNotice | DigestLine, at: int) -> str:
     return rounded(max(0, at - notice.figures.last_at))
 
 

@@ -16,7 +16,7 @@ from lab.memory import InMemory
 from lab.notices import BEGAN, INCIDENT_ID, SECOND, make_digest, make_figures, make_incident, make_message
 from lab.receiver import Receiver
 from lab.slack_api import CHANNEL, CHANNEL_ID
-from tests.integration.slack_incidents import WORST, bot, later, opened, replies, titles
+from tests.integration.slack_incidents import WORST, bot, failure, later, opened, replies, titles
 
 HOUR = 3_600 * SECOND
 
@@ -158,6 +158,28 @@ def test_the_end_of_an_incident_that_a_digest_told_is_one_line(
     (message,) = receiver.api.messages
     assert len(message.shown["blocks"]) == 1
     assert memory.kept == {}
+
+
+def test_the_message_of_an_incident_whose_end_a_digest_tells_is_changed(
+    receiver: Receiver, slack: SlackBotDestination, memory: InMemory
+) -> None:
+    figures = make_figures(10, 3)
+    ended, other = make_digest(2).lines
+    lines = (replace(ended, incident_id=INCIDENT_ID, happening=Happening.CLOSED, figures=figures), other)
+    digest = make_message(make_digest(2, lines=lines), 2, BEGAN + 658 * SECOND)
+    slack.send(opened(2), memory)
+    slack.send(make_message(make_incident(Happening.OPENED, incident_id=other.incident_id), 3), memory)
+    # The change goes through, the post does not.
+    receiver.api.refuse("", "internal_error")
+    failure(slack, digest, memory)
+    slack.send(digest, memory)
+    first, second, *rest = [message for message in receiver.api.messages if not message.thread_ts]
+    assert titles(first)[1:] == [
+        "  ⚪ checkout on /page/0 has been quiet for 10 min: 10 requests over budget in 58 s, 3 of them not"
+        " told before, longest 4.20 s"
+    ]
+    assert (len(second.versions), len(rest)) == (1, 1)
+    assert memory.kept.keys() == {other.incident_id}
 
 
 def test_an_incident_goes_on_in_the_channel_that_is_set(
