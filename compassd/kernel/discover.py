@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 EXTENSION = "compass.so"
+
+MAX_FILES = 256
+"""Each takes descriptors, of which a process usually has 1,024; and any user can bring files along."""
 
 # Debian's packages, then PHP's own `make install`.
 EXTENSION_DIRECTORIES = ("/usr/lib/php/*", "/usr/lib/php/*/*", "/usr/local/lib/php/extensions/*")
@@ -49,14 +55,25 @@ class Discovery:
     proc: Path = Path("/proc")
     _uninteresting: set[int] = field(default_factory=set)
     _scans: int = 0
+    _is_full: bool = False
 
     def scan(self) -> dict[Identity, ExtensionFile]:
-        """Return the files that exist now. Never raises: what cannot be read is not found."""
+        """Return the files that exist now. Never raises: what cannot be read is not found.
+
+        Of more than MAX_FILES those are left out that only processes with high numbers have mapped.
+        """
         found: dict[Identity, ExtensionFile] = {}
+        was_full, self._is_full = self._is_full, False
         for path in (*self.extra, *self._installed(), *self._mapped()):
             with contextlib.suppress(OSError):
                 identity = identify(path.stat())
-                found.setdefault(identity, ExtensionFile(identity, path))
+                if len(found) < MAX_FILES:
+                    found.setdefault(identity, ExtensionFile(identity, path))
+                self._is_full |= identity not in found
+        if self._is_full and not was_full:
+            log.error(
+                "PHP-FPMs use more than %d files of the name %s: some are not watched", MAX_FILES, EXTENSION
+            )
         return found
 
     def _installed(self) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compassd.kernel.discover import Discovery, mapped_extensions
+from compassd.kernel.discover import MAX_FILES, Discovery, mapped_extensions
 from tests.unit.procfs import Proc, map_line
 
 
@@ -60,6 +60,21 @@ def test_one_file_under_two_names_is_found_once(proc: Proc, tmp_path: Path) -> N
     link.hardlink_to(path)
     proc.add(100, "php-fpm8.2", maps=map_line(path))
     assert len(_discovery(proc, path, link).scan()) == 1
+
+
+def test_files_that_anybody_can_bring_along_are_bounded(
+    proc: Proc, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = _extension(tmp_path / "own" / "compass.so")
+    brought = [_extension(tmp_path / str(number) / "compass.so") for number in range(MAX_FILES)]
+    proc.add(100, "php-fpm8.2", maps="".join(map(map_line, brought)))
+    discovery = _discovery(proc, own)
+    for _ in range(2):
+        assert _paths(discovery) == {own, *brought[:-1]}
+    assert len(caplog.records) == 1
+    brought[0].unlink()
+    assert _paths(discovery) == {own, *brought[1:]}
+    assert len(caplog.records) == 1
 
 
 def test_an_upgraded_file_is_another(proc: Proc, tmp_path: Path) -> None:
