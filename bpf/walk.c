@@ -16,10 +16,8 @@
  */
 #define WINDOW 2048
 #define PAGE_MASK 4095ULL
-/* The same of a zend_function, a power of two: its type, its name, its class, and where it was defined. */
-#define FUNCTION_BLOCK 256
-/* What of that an internal function has, too: less than the rest of its page. */
-#define FUNCTION_HEAD 32
+/* The same of a zend_function, a power of two: its type, its name and its class. */
+#define FUNCTION_BLOCK 32
 /*
  * Bits of a function's flags, zend_compile.h (the same in PHP 8.2 to 8.4): in opcache's memory, a closure's,
  * a closure's of an existing function, made for one call of __call().
@@ -172,10 +170,8 @@ static inline int fits(u64 offset, u64 block)
 static inline int is_walkable(const struct compass_layout *layout)
 {
 	return fits(layout->execute_data_func, FRAME_BLOCK) && fits(layout->execute_data_opline, FRAME_BLOCK) &&
-	       fits(layout->execute_data_prev, FRAME_BLOCK) && fits(layout->function_type, FUNCTION_HEAD) &&
-	       fits(layout->function_name, FUNCTION_HEAD) && fits(layout->function_scope, FUNCTION_HEAD) &&
-	       fits(layout->op_array_filename, FUNCTION_BLOCK) &&
-	       fits(layout->op_array_line_start, FUNCTION_BLOCK) &&
+	       fits(layout->execute_data_prev, FRAME_BLOCK) && fits(layout->function_type, FUNCTION_BLOCK) &&
+	       fits(layout->function_name, FUNCTION_BLOCK) && fits(layout->function_scope, FUNCTION_BLOCK) &&
 	       layout->op_array_line_start == layout->op_array_filename + sizeof(u64);
 }
 
@@ -258,10 +254,9 @@ static inline void read_function(struct walk *walk, u64 function)
 {
 	struct definition *definition = &walk->definition;
 	u32 flags;
-	int is_user, is_whole = !bpf_probe_read_user(walk->function_block, FUNCTION_BLOCK, (void *)function);
+	int is_user;
 
-	if (!is_whole)
-		bpf_probe_read_user(walk->function_block, FUNCTION_HEAD, (void *)function);
+	bpf_probe_read_user(walk->function_block, FUNCTION_BLOCK, (void *)function);
 	/* It is one byte; the flags are in the other half of the word. */
 	walk->symbol.type = (u8)function_block_at(walk, walk->layout.function_type);
 	flags = function_block_at(walk, walk->layout.function_type) >> 32;
@@ -273,13 +268,9 @@ static inline void read_function(struct walk *walk, u64 function)
 	walk->is_lasting = walk->name && (!is_user || flags & ACC_IMMUTABLE) &&
 	                   !(flags & (ACC_CALL_VIA_TRAMPOLINE | ACC_CLOSURE | ACC_FAKE_CLOSURE));
 	definition->file = definition->line = 0;
-	if (is_user && is_whole) {
-		definition->file = function_block_at(walk, walk->layout.op_array_filename);
-		definition->line = (u32)function_block_at(walk, walk->layout.op_array_line_start);
-	} else if (is_user) {
+	if (is_user)
 		bpf_probe_read_user(
 		    definition, sizeof(*definition), (void *)(function + walk->layout.op_array_filename));
-	}
 	walk->symbol.line = definition->line;
 	walk->print = mix(mix(walk->symbol.type, walk->symbol.line), walk->name);
 	walk->print = mix(mix(walk->print, walk->scope), definition->file);
