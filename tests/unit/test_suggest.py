@@ -99,7 +99,7 @@ def test_a_rule_overrides_one_that_is_about_its_requests_too_but_not_the_other_w
     tmp_path: Path,
 ) -> None:
     # To the second a token that begins with a hexadecimal digit looks like a hash.
-    requests = [_request(uri) for uri in ("/4711/aB3dE5fG7hI9jK1l", "/aB3dE5fG7hI9jK1l/3f2a91bc77")] * 20
+    requests = [_request(uri) for uri in (f"/4711/{TOKEN}", f"/{TOKEN}/{HASH}")] * 20
     own, other = _ruleset(suggest(requests), tmp_path).rules
     assert own.match.uri == ("/[0-9]*/*",)
     assert own.overrides == (other.name,)
@@ -107,9 +107,8 @@ def test_a_rule_overrides_one_that_is_about_its_requests_too_but_not_the_other_w
 
 
 def test_rules_that_would_override_each_other_in_a_circle_can_be_loaded(tmp_path: Path) -> None:
-    number, token, digest = "4711", "aB3dE5fG7hI9jK1l", "3f2a91bc77"
-    paths = [(token, number, digest), (digest, token, number), (number, digest, token)]
-    requests = [_request("/" + "/".join(path)) for path in paths] * 20
+    uris = (f"/{TOKEN}/4711/{HASH}", f"/{HASH}/{TOKEN}/4711", f"/4711/{HASH}/{TOKEN}")
+    requests = [_request(uri) for uri in uris] * 20
     rules = _ruleset(suggest(requests), tmp_path).rules
     assert sum(len(rule.overrides) for rule in rules) == 2
 
@@ -171,6 +170,7 @@ def test_the_rules_that_are_suggested_can_be_loaded(kinds: list[tuple[str, str, 
         assert len(_loaded(rules_file(found)).rules) == len(found.rules)
 
 
+HASH, TOKEN = "3f2a91bc77", "aB3dE5fG7hI9jK1l"
 PARTS = [
     "orders",
     "new",
@@ -178,12 +178,18 @@ PARTS = [
     "7",
     "7-eleven",
     "order-8.html",
-    "3f2a91bc77",
+    HASH,
     "caf%C3%A9",
-    "aB3dE5fG7hI9jK1l",
+    TOKEN,
 ]
-# Of three parts and more, rules may override each other in a circle.
-paths = st.lists(st.sampled_from(PARTS), max_size=2).map(lambda parts: "/" + "/".join(parts))
+# Rules may override each other in a circle where three parts or more are a number, a token and a hash.
+paths = st.one_of(
+    st.lists(st.sampled_from(PARTS), max_size=2),
+    *(
+        st.lists(st.sampled_from([part for part in PARTS if part != other]), max_size=3)
+        for other in (TOKEN, HASH)
+    ),
+).map(lambda parts: "/" + "/".join(parts))
 
 
 @given(st.lists(st.tuples(paths, st.sampled_from(["GET", "POST"]), st.booleans()), max_size=15))
