@@ -30,8 +30,8 @@ def override_problems(rules: Sequence[Mapping[str, object]]) -> Iterator[tuple[K
             elif other not in known:
                 yield path, f"no rule has the name {quoted(other)}{suggestion(other, known)}"
             elif own is not None:
-                if way := _way(edges, other, own):
-                    yield path, f"{quoted(other)} overrides this rule already: {_arrows([own, *way])}"
+                if found := way(edges, other, own):
+                    yield path, f"{quoted(other)} overrides this rule already: {_arrows([own, *found])}"
                 else:
                     edges.setdefault(own, []).append(other)
 
@@ -40,17 +40,23 @@ def _listed(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else (value,)
 
 
-def _way(edges: Mapping[str, Sequence[str]], start: str, end: str) -> list[str]:
-    """Return a way from start to end, both included; empty if there is none."""
+def way(edges: Mapping[str, Sequence[str]], start: str, end: str) -> list[str]:
+    """Return a way from the rule start to end through what each overrides; empty if there is none.
+
+    Args:
+        edges: By the name of a rule, those that it overrides.
+        start: The first name of the way.
+        end: Its last.
+    """
     before: dict[str, str] = {}
     waiting = [start]
     while waiting:
         name = waiting.pop()
         if name == end:
-            way = [end]
-            while way[0] != start:
-                way.insert(0, before[way[0]])
-            return way
+            found = [end]
+            while found[0] != start:
+                found.insert(0, before[found[0]])
+            return found
         for following in edges.get(name, ()):
             if following not in before and following != start:
                 before[following] = name

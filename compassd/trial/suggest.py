@@ -12,6 +12,7 @@ from compassd.capture import CapturedRequest
 from compassd.request import path_of
 from compassd.routes import OTHER, RouteNamer, route_of
 from compassd.rules.glob import compile_glob
+from compassd.rules.overrides import way
 from compassd.trial.route_glob import narrowness, path_glob, text_glob
 
 MIN_REQUESTS = 20
@@ -229,10 +230,10 @@ def _with_overrides(rules: Sequence[Suggestion]) -> Iterator[Suggestion]:
     one_sided = [pair for pair in shared if pair[::-1] not in shared]
     mutual = [(one, two) for one, two in shared if (two, one) in shared and narrowness[two] < narrowness[one]]
     for winner, loser in one_sided:
-        if not _leads(overridden, loser, winner):
+        if not way(overridden, loser, winner):
             overridden[winner].append(loser)
     for narrow, wide in mutual:
-        winner, loser = (wide, narrow) if _leads(overridden, wide, narrow) else (narrow, wide)
+        winner, loser = (wide, narrow) if way(overridden, wide, narrow) else (narrow, wide)
         overridden[winner].append(loser)
     for rule in rules:
         yield replace(rule, overrides=tuple(overridden[rule.name]))
@@ -250,16 +251,6 @@ def _shared(rules: Sequence[Suggestion]) -> Iterator[tuple[str, str]]:
                 and any(map(glob.match, rule.paths))
             ):
                 yield rule.name, other.name
-
-
-def _leads(overridden: Mapping[str, Sequence[str]], start: str, end: str) -> bool:
-    """Return whether the rule start overrides end, by way of others, too."""
-    seen, waiting = {start}, [start]
-    while waiting:
-        following = set(overridden[waiting.pop()]) - seen
-        seen |= following
-        waiting += following
-    return end in seen
 
 
 def _narrowness(rule: Suggestion) -> tuple[bool, tuple[int, int], str]:
