@@ -19,8 +19,8 @@
 /* The same of a zend_function, a power of two: its type, its name and its class. */
 #define FUNCTION_BLOCK 32
 /*
- * Bits of a function's flags, zend_compile.h (the same in PHP 8.2 to 8.4): in opcache's memory, a closure's,
- * a closure's of an existing function, made for one call of __call().
+ * Bits of a function's flags, zend_compile.h (the same in PHP 8.2 to 8.4): in opcache's memory, made for one
+ * call of __call(), a closure's, a closure's of an existing function.
  */
 #define ACC_IMMUTABLE (1u << 7)
 #define ACC_CALL_VIA_TRAMPOLINE (1u << 18)

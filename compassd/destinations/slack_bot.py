@@ -70,7 +70,8 @@ class SlackBotDestination:
         if isinstance(notice, DigestNotice):
             # Before the post, which must not be repeated when a change fails.
             for line in notice.lines:
-                self._end(line, message, memory)
+                if line.happening is Happening.CLOSED:
+                    self._end(line, message, memory)
         self._post(payload(message))
 
     def close(self) -> None:
@@ -94,9 +95,9 @@ class SlackBotDestination:
             memory.put(notice.incident_id, None)
 
     def _end(self, line: DigestLine, message: Message, memory: Memory) -> None:
-        """Change the message of an incident if the digest tells of its end."""
+        """Change the message of an incident whose end a digest tells."""
         thread = Thread.recall(memory, line.incident_id, self._channel)
-        if thread is not None and line.happening is Happening.CLOSED:
+        if thread is not None:
             self._update(thread, closing_payload(line, message.created_at))
             memory.put(line.incident_id, None)
 
