@@ -16,7 +16,7 @@ from compassd.outgoing import Backoff
 from compassd.store.store import Store
 from lab.outbox import make_message
 
-BACKOFF = Backoff(base_s=0.005, cap_s=0.02)
+_BACKOFF = Backoff(base_s=0.005, cap_s=0.02)
 # Of each of these times, s, the destination is out of order for the second.
 _PERIOD_S, _OUTAGE_S = 0.2, 0.08
 
@@ -48,14 +48,18 @@ class Recorder:
         os.close(self._file)
 
 
+def make_courier(recorder: Recorder, store: Store, *, merges: bool) -> Courier:
+    """Return a courier that makes a digest after any outage, or one that makes none within the test's time.
+
+    Without an outage there may be one, too: a send that a kill cut off asks for it.
+    """
+    return Courier(recorder, store, backoff=_BACKOFF, outage_ns=0 if merges else OUTAGE_NS)
+
+
 def main(directory: Path, *, broken: bool) -> None:
     """Commit messages and send them, until somebody ends it."""
     store = Store.open(directory / "state")
-    # Where nothing is out of order nothing may become a digest. A send that a kill cut off asks for one of
-    # what has waited for so long.
-    outage_ns = 0 if broken else OUTAGE_NS
-    recorder = Recorder(directory / "sent", broken=broken)
-    courier = Courier(recorder, store, backoff=BACKOFF, outage_ns=outage_ns)
+    courier = make_courier(Recorder(directory / "sent", broken=broken), store, merges=broken)
     committed = os.open(directory / "committed", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     number = int(store.incidents().get("number", b"0"))
     (directory / "ready").touch()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lab.compassd import Compassd
 from lab.fastcgi import Call
 from lab.php_fpm import PhpFpm
 from tests.conftest import PhpFpmFactory
@@ -33,6 +34,14 @@ def _slept(breach: dict[str, Any]) -> dict[str, float]:
     return slept
 
 
+def _check_told_apart(daemon: Compassd, fpm: PhpFpm, page: Path, parts: dict[str, int]) -> None:
+    """Check what is told of two requests of the page, whose files sleep for so long each, ms."""
+    for _ in range(2):
+        _ask(fpm, page)
+    for breach in daemon.wait_for_breaches(2):
+        assert _slept(breach) == {name: pytest.approx(ms, abs=10) for name, ms in parts.items()}
+
+
 @OPCACHE
 def test_each_included_file_is_told_apart(
     opcache: int, php_fpm: PhpFpmFactory, compassd: CompassdFactory, tmp_path: Path
@@ -42,12 +51,7 @@ def test_each_included_file_is_told_apart(
         (tmp_path / name).write_text("<?php\n" + "\n" * number + f"usleep({ms * 1000});\n")
     page = tmp_path / "page.php"
     page.write_text("<?php\n" + "".join(f"include __DIR__ . '/{name}';\n" for name in parts))
-    daemon = compassd()
-    fpm = php_fpm(workers=1, ini={"opcache.enable": opcache})
-    for _ in range(2):
-        _ask(fpm, page)
-    for breach in daemon.wait_for_breaches(2):
-        assert _slept(breach) == {name: pytest.approx(ms, abs=10) for name, ms in parts.items()}
+    _check_told_apart(compassd(), php_fpm(workers=1, ini={"opcache.enable": opcache}), page, parts)
 
 
 @OPCACHE
@@ -60,12 +64,7 @@ def test_files_that_are_included_at_one_place_are_told_apart(
         (tmp_path / name).write_text(f"<?php\nusleep({ms * 1000});\n")
     page = tmp_path / "page.php"
     page.write_text("<?php\nforeach (glob(__DIR__ . '/*.phtml') as $part) {\n    include $part;\n}\n")
-    daemon = compassd()
-    fpm = php_fpm(workers=1, ini={"opcache.enable": opcache})
-    for _ in range(2):
-        _ask(fpm, page)
-    for breach in daemon.wait_for_breaches(2):
-        assert _slept(breach) == {name: pytest.approx(ms, abs=10) for name, ms in parts.items()}
+    _check_told_apart(compassd(), php_fpm(workers=1, ini={"opcache.enable": opcache}), page, parts)
 
 
 def test_functions_that_are_called_as_objects_are_told_apart(
@@ -92,10 +91,7 @@ def test_each_closure_is_told_apart(
         (tmp_path / name).write_text(f"<?php\nreturn function () {{ usleep({ms * 1000}); }};\n")
     page = tmp_path / "page.php"
     page.write_text("<?php\n" + "".join(f"(include __DIR__ . '/{name}')();\n" for name in parts))
-    daemon = compassd()
-    _ask(php_fpm(workers=1), page)
-    (breach,) = daemon.wait_for_breaches(1)
-    assert _slept(breach) == {name: pytest.approx(ms, abs=10) for name, ms in parts.items()}
+    _check_told_apart(compassd(), php_fpm(workers=1), page, parts)
 
 
 @OPCACHE

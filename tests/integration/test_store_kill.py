@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from compassd.courier import OUTAGE_NS, Courier
 from compassd.store.store import Store
 from lab.processes import start, stop, tail, wait_until
-from tests.integration.killed_courier import BACKOFF, Recorder
+from tests.integration.killed_courier import Recorder, make_courier
 
 KILLS = 30
 
@@ -55,8 +54,7 @@ def test_no_kill_loses_a_message_or_repeats_one_that_was_not_in_flight(
         # What the process saw committed is there; the last line of a killed one may be missing.
         assert committed >= int((tmp_path / "committed").read_text().split()[-1])
         recorder = Recorder(tmp_path / "sent", broken=False)
-        outage_ns = 0 if mode == "broken" else OUTAGE_NS
-        courier = Courier(recorder, store, backoff=BACKOFF, outage_ns=outage_ns)
+        courier = make_courier(recorder, store, merges=mode == "broken")
         deadline = time.monotonic() + 60.0
         courier.hurry(deadline)
         courier.wait_idle(deadline)
